@@ -1,0 +1,307 @@
+"""Third verb: verified pairs to clusters, leads and the tables of the run.
+
+Law: within a component every pair is scored before it is cut, so what candidate search missed there
+is made good, and every member's scores to its lead are exact.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dedup.ragged import Ragged
+from dedup.schemas import CLUSTERS, LINEAGE, PAIRS, RELATIONS, SUMMARY, table_name
+from dedup.settings import Settings
+from dedup.stages import cluster, verify
+from dedup.threads import in_order, spans
+from dedup.workspace import Workspace
+
+_CHUNK = 20_000
+
+
+class _Pairs(NamedTuple):
+    """Scored pairs of distinct texts, by number."""
+
+    left: np.ndarray
+    right: np.ndarray
+    scores: verify.Scores
+
+
+def group(settings: Settings, work: Workspace) -> dict[str, Any]:
+    """Cut the pairs into clusters; the run's tables lie in the workspace after.
+
+    Returns
+    -------
+    dict
+        Counts: ``clusters`` of two or more, articles in them (``clustered``), ``singles``,
+        ``pairs`` by relation.
+    """
+    started = time.perf_counter()
+    articles, distinct = work.read("matched"), work.read("distinct")
+    given = verify.evidence(
+        Ragged.of(distinct["shingles"]),
+        Ragged.of(distinct["words"]),
+        Ragged.of(distinct["word_counts"]).values,
+    )
+    labels, pairs = _clusters(given, work.read("scored"), settings)
+    numbers = articles["distinct"].to_numpy()
+    leads = _leads(articles, labels[numbers], _fullness(labels, numbers, pairs, given), settings)
+    clusters = _cluster_table(articles, distinct, leads, given, settings)
+    tables = {
+        CLUSTERS: clusters,
+        PAIRS: _pair_table(articles, leads, pairs, given, settings),
+        SUMMARY: _summary_table(clusters),
+        LINEAGE: LINEAGE.empty_table(),
+    }
+    for schema, table in tables.items():
+        work.write_table(f"out-{table_name(schema)}", table)
+    sizes = clusters["cluster_size"].to_numpy()
+    relations = pc.value_counts(tables[PAIRS]["relation"]).to_pylist()
+    return work.note(
+        "grouped",
+        {
+            "clusters": tables[SUMMARY].num_rows,
+            "clustered": int((sizes > 1).sum()),
+            "singles": int((sizes == 1).sum()),
+            "pairs_by_relation": {
+                entry["values"]: entry["counts"]
+                for entry in sorted(relations, key=lambda entry: str(entry["values"]))
+            },
+            "seconds": round(time.perf_counter() - started, 3),
+        },
+    )
+
+
+def _clusters(
+    given: verify.Evidence, scored: pa.Table, settings: Settings
+) -> tuple[np.ndarray, _Pairs]:
+    """Cluster of each distinct text (its smallest member's number), and all scored pairs."""
+    n, limit = len(given.shingles.offsets) - 1, settings.component_limit
+    left, right = scored["left"].to_numpy(), scored["right"].to_numpy()
+    similarity = scored["similarity"].to_numpy()
+    close = similarity >= np.float32(settings.version_floor)
+    whole = cluster.components(n, left, right)
+    stand_ins = cluster.stars(whole, left[close], right[close], limit)
+    parts = cluster.components_within(n, stand_ins[left], stand_ins[right], similarity, limit)
+    inside = _pack(*cluster.pairs_within(parts, limit))
+    keys = np.union1d(inside, _pack(left, right))
+    pairs = _score(given, *_unpack(keys), settings)
+    within = np.isin(keys, inside, assume_unique=True)
+    labels = cluster.cut(
+        parts,
+        pairs.left[within],
+        pairs.right[within],
+        pairs.scores.similarity[within],
+        settings.similarity_floor,
+    )
+    return labels[stand_ins], pairs
+
+
+def _pack(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return (left << 32) | right
+
+
+def _unpack(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return keys >> 32, keys & 0xFFFFFFFF
+
+
+def _score(
+    given: verify.Evidence, left: np.ndarray, right: np.ndarray, settings: Settings
+) -> _Pairs:
+    pieces = list(
+        in_order(
+            lambda part: verify.score(given, left[part], right[part]),
+            spans(len(left), _CHUNK),
+            settings.threads,
+        )
+    ) or [verify.score(given, left, right)]
+    columns = (np.concatenate(column) for column in zip(*pieces, strict=True))
+    return _Pairs(left, right, verify.Scores(*columns))
+
+
+def _fullness(
+    labels: np.ndarray, numbers: np.ndarray, pairs: _Pairs, given: verify.Evidence
+) -> np.ndarray:
+    """How much of its cluster each distinct text contains: float64, shape (n_distinct,).
+
+    The containments of all other members in it, summed; equal sums are told apart by length.
+    """
+    copies = np.bincount(numbers, minlength=len(labels))
+    together = labels[pairs.left] == labels[pairs.right]
+    left, right = pairs.left[together], pairs.right[together]
+    fullness = copies - 1.0
+    np.add.at(fullness, right, pairs.scores.containment_left[together] * copies[left])
+    np.add.at(fullness, left, pairs.scores.containment_right[together] * copies[right])
+    lengths = given.shingles.lengths
+    return fullness + lengths / (1.0 + lengths.max(initial=0)) * 1e-6
+
+
+def _leads(
+    articles: pa.Table, clusters: np.ndarray, fullness: np.ndarray, settings: Settings
+) -> np.ndarray:
+    """Lead of each article's cluster, by position: the fullest of the early versions."""
+    numbers = articles["distinct"].to_numpy()
+    never = np.iinfo(np.int64).max
+    published = articles["published_at"].cast(pa.int64()).fill_null(never).to_numpy()
+    first = np.full(clusters.max(initial=-1) + 1, never)
+    np.minimum.at(first, clusters, published)
+    window = int(settings.lead_minutes * 60_000_000)
+    # Where no member is dated, `first` is `never` and all of them are early.
+    late = published - window > first[clusters]
+    positions = np.arange(len(clusters))
+    order = np.lexsort((positions, -fullness[numbers], late, clusters))
+    _, starts = np.unique(clusters[order], return_index=True)
+    leads = np.empty(len(first), np.int64)
+    leads[clusters[order[starts]]] = order[starts]
+    return leads[clusters]
+
+
+def _cluster_table(
+    articles: pa.Table,
+    distinct: pa.Table,
+    leads: np.ndarray,
+    given: verify.Evidence,
+    settings: Settings,
+) -> pa.Table:
+    numbers = articles["distinct"].to_numpy()
+    n = len(given.shingles.offsets) - 1
+    lead_text = np.arange(n)
+    lead_text[numbers] = numbers[leads]
+    pairs = _score(given, np.arange(n), lead_text, settings)
+    same = lead_text == np.arange(n)
+    sizes = np.bincount(leads, minlength=len(leads))[leads]
+    is_lead = leads == np.arange(len(leads))
+    ids = articles["article_id"]
+    lead_ids = ids.take(pa.array(leads))
+
+    def to_lead(values: np.ndarray) -> np.ndarray:
+        return np.where(same, np.float32(1), values)[numbers]
+
+    columns = {
+        "article_id": ids,
+        "cluster_id": lead_ids,
+        "story_id": lead_ids,
+        "cluster_size": sizes.astype(np.int32),
+        "is_lead": is_lead,
+        "lead_id": lead_ids,
+        "relation": _relations(pairs.scores, same, settings)[numbers],
+        "jaccard": to_lead(pairs.scores.jaccard),
+        "containment": to_lead(pairs.scores.containment_left),
+        "lead_containment": to_lead(pairs.scores.containment_right),
+        "shingles": given.shingles.lengths[numbers].astype(np.int32),
+        "template_shingles": distinct["template_shingles"].to_numpy()[numbers],
+        **{name: articles[name] for name in ("agency", "source", "published_at", "title")},
+    }
+    columns["relation"] = np.where(
+        is_lead, np.where(sizes > 1, "lead", "single"), columns["relation"]
+    )
+    table = pa.table({name: columns[name] for name in CLUSTERS.names}).cast(CLUSTERS)
+    return table.sort_by(
+        [("cluster_id", "ascending"), ("is_lead", "descending"), ("article_id", "ascending")]
+    )
+
+
+def _relations(scores: verify.Scores, same: np.ndarray, settings: Settings) -> np.ndarray:
+    names = np.array(verify.RELATION_NAMES, object)[scores.relation]
+    reached = scores.similarity >= np.float32(settings.similarity_floor)
+    return np.where(same, "identical", np.where(reached, names, "indirect"))
+
+
+def _pair_table(
+    articles: pa.Table,
+    leads: np.ndarray,
+    pairs: _Pairs,
+    given: verify.Evidence,
+    settings: Settings,
+) -> pa.Table:
+    """Pairs that reach the floor; identical texts stand for one another through the first of them.
+
+    So a hundred thousand copies of one flash make as many rows, not their square.
+    """
+    numbers = articles["distinct"].to_numpy()
+    _, first = np.unique(numbers, return_index=True)
+    again = np.setdiff1d(np.arange(len(numbers)), first)
+    kept = pairs.scores.similarity >= np.float32(settings.similarity_floor)
+    scores = verify.Scores(*(column[kept] for column in pairs.scores))
+    left = np.concatenate([first[pairs.left[kept]], first[numbers[again]]])
+    right = np.concatenate([first[pairs.right[kept]], again])
+    ones = np.ones(len(again), np.float32)
+    ids, times = articles["article_id"], articles["published_at"]
+    cluster_ids = ids.take(pa.array(leads[left]))
+    together = leads[left] == leads[right]
+    columns = {
+        "left_id": ids.take(pa.array(left)),
+        "right_id": ids.take(pa.array(right)),
+        "cluster_id": pc.if_else(pa.array(together), cluster_ids, pa.scalar(None, pa.string())),
+        "relation": np.concatenate(
+            [
+                np.array(verify.RELATION_NAMES, object)[scores.relation],
+                np.full(len(again), "identical", object),
+            ]
+        ),
+        "jaccard": np.concatenate([scores.jaccard, ones]),
+        "containment_left": np.concatenate([scores.containment_left, ones]),
+        "containment_right": np.concatenate([scores.containment_right, ones]),
+        "cosine": np.concatenate([scores.cosine, ones]),
+        "shared_shingles": np.concatenate([scores.shared, given.shingles.lengths[numbers[again]]]),
+        "hours_apart": _hours_apart(times.take(pa.array(left)), times.take(pa.array(right))),
+    }
+    table = pa.table({name: columns[name] for name in PAIRS.names}).cast(PAIRS)
+    return table.sort_by([("left_id", "ascending"), ("right_id", "ascending")])
+
+
+def _hours_apart(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:
+    microseconds = pc.abs(pc.subtract(left.cast(pa.int64()), right.cast(pa.int64())))
+    return pc.divide(microseconds.cast(pa.float64()), 3.6e9)
+
+
+def _summary_table(clusters: pa.Table) -> pa.Table:
+    members = clusters.filter(pc.greater(clusters["cluster_size"], 1))
+    # One thread, so that sums of floats come out the same every time.
+    whole = members.group_by("cluster_id", use_threads=False).aggregate(
+        [
+            ("source", "count_distinct", pc.CountOptions("only_valid")),
+            ("published_at", "min"),
+            ("published_at", "max"),
+        ]
+    )
+    followers = members.filter(pc.invert(members["is_lead"]))
+    likeness = followers.group_by("cluster_id", use_threads=False).aggregate(
+        [("jaccard", "min"), ("jaccard", "mean")]
+    )
+    leads = members.filter(members["is_lead"])
+    joined = (
+        leads.join(whole, "cluster_id", use_threads=False)
+        .join(likeness, "cluster_id", use_threads=False)
+        .join(_agencies(members), "cluster_id", use_threads=False)
+        .sort_by("cluster_id")
+    )
+    names = {
+        "size": "cluster_size",
+        "sources": "source_count_distinct",
+        "lead_title": "title",
+        "lead_source": "source",
+        "first_published_at": "published_at_min",
+        "last_published_at": "published_at_max",
+        "min_jaccard": "jaccard_min",
+        "mean_jaccard": "jaccard_mean",
+        "agency": "credited",
+    }
+    return pa.table({name: joined[names.get(name, name)] for name in SUMMARY.names}).cast(SUMMARY)
+
+
+def _agencies(members: pa.Table) -> pa.Table:
+    """Agency credited most often in each cluster, the first by name of several."""
+    credited = members.filter(pc.is_valid(members["agency"]))
+    counted = credited.group_by(["cluster_id", "agency"], use_threads=False).aggregate(
+        [("agency", "count")]
+    )
+    counted = counted.sort_by(
+        [("cluster_id", "ascending"), ("agency_count", "descending"), ("agency", "ascending")]
+    )
+    best = counted.group_by("cluster_id", use_threads=False).aggregate([("agency", "first")])
+    return best.rename_columns({"agency_first": "credited"})

@@ -1,0 +1,239 @@
+"""Second verb: signed articles to verified pairs.
+
+Law: articles are put in the order of their ids before anything looks at them, so the order in which
+they came decides nothing but which of two articles with one id is kept.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dedup.numbering import number
+from dedup.plan import plan
+from dedup.ragged import Ragged
+from dedup.schemas import DISTINCT, MATCHED, REJECTS, SCORED, TEMPLATE
+from dedup.settings import Settings
+from dedup.stages import candidates, cluster, sign, template, verify
+from dedup.threads import in_order, spans
+from dedup.workspace import Workspace
+
+_CHUNK = 20_000
+"""Pairs or articles of one unit of threaded work."""
+
+
+def match(settings: Settings, work: Workspace) -> dict[str, Any]:
+    """Find and verify the pairs of all signed shards; the tables lie in the workspace after.
+
+    Returns
+    -------
+    dict
+        Counts: ``articles``, ``distinct`` texts, ``candidates`` by generator, ``capped_buckets``,
+        ``pairs`` that reach the floor, ``template_shingles``, ``shingles``.
+    """
+    started = time.perf_counter()
+    signed = work.read_all("signed-")
+    articles, rejects = _unique_ids(signed)
+    numbers, first = _distinct_texts(articles["text_hash"].to_numpy())
+    rows = articles["place"].to_numpy()[first]
+    names = articles["source"].combine_chunks().take(pa.array(first))
+    sources = _source_codes(names)
+    shingles = Ragged.of(signed["shingles"]).take(rows)
+    removed = _template(shingles, sources, settings)
+    kept = shingles.keep(~removed)
+    found, capped = _candidates(kept, settings)
+    words = Ragged.of(signed["words"]).take(rows)
+    counts = Ragged.of(signed["word_counts"]).take(rows).values
+    scored = _scored(verify.evidence(kept, words, counts), found, settings)
+
+    matched = articles.append_column(MATCHED.field("distinct"), pa.array(numbers))
+    work.write_table("matched", matched.select(MATCHED.names).cast(MATCHED))
+    work.write_table("rejects-duplicates", rejects)
+    work.write_table("scored", scored)
+    work.write_table(
+        "distinct",
+        pa.Table.from_arrays(
+            [
+                kept.arrow(),
+                pa.array((shingles.lengths - kept.lengths).astype(np.int32)),
+                words.arrow(),
+                words._replace(values=counts).arrow(),
+            ],
+            schema=DISTINCT,
+        ),
+    )
+    work.write_table("out-template", _template_table(shingles, removed, sources, names))
+    generators = found.generators
+    return work.note(
+        "matched",
+        {
+            "articles": articles.num_rows,
+            "distinct": len(first),
+            "repeated_rows": rejects.num_rows,
+            "shingles": len(shingles.values),
+            "template_shingles": int(removed.sum()),
+            "candidates": len(generators),
+            "candidates_by_lsh": int((generators & candidates.LSH > 0).sum()),
+            "candidates_by_sketch": int((generators & candidates.SKETCH > 0).sum()),
+            "capped_buckets": capped,
+            "pairs": scored.num_rows,
+            "seconds": round(time.perf_counter() - started, 3),
+        },
+    )
+
+
+def _unique_ids(signed: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Articles in the order of their ids, each id once with its `place` in `signed`; and rejects.
+
+    Of several rows with one id the first is kept.
+    """
+    flat = signed.drop_columns(["shingles", "words", "word_counts"]).combine_chunks()
+    flat = flat.append_column("place", pa.array(np.arange(flat.num_rows)))
+    flat = flat.sort_by([("article_id", "ascending"), ("place", "ascending")])
+    ids = flat["article_id"].combine_chunks()
+    again = np.zeros(len(ids), bool)
+    again[1:] = pc.equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
+    articles, repeated = flat.filter(pa.array(~again)), flat.filter(pa.array(again))
+    kept = articles.take(pa.array(np.cumsum(~again)[again] - 1))
+    same_text = pc.equal(kept["text_hash"], repeated["text_hash"])
+    detail = pc.binary_join_element_wise(
+        "kept is row", kept["row"].cast(pa.string()), "of", kept["file"], " "
+    )
+    columns = {
+        "row": repeated["row"],
+        "article_id": repeated["article_id"],
+        "reason": pc.if_else(same_text, "repeated_row", "duplicate_id"),
+        "detail": detail,
+        "file": repeated["file"],
+    }
+    return articles, pa.table(columns).cast(REJECTS)
+
+
+def _distinct_texts(text_hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number of each article's text, and the first article that has each text.
+
+    A text without tokens (hash 0) is the same as no other.
+    """
+    numbers, found = number(text_hashes)
+    empty = text_hashes == 0
+    numbers[empty] = found + np.arange(empty.sum())
+    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    return ranks[inverse], first[order]
+
+
+def _source_codes(sources: pa.StringArray) -> np.ndarray:
+    """A number per source, -1 where it is unknown."""
+    codes = sources.dictionary_encode().indices.fill_null(-1)
+    return codes.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _template(shingles: Ragged, sources: np.ndarray, settings: Settings) -> np.ndarray:
+    """Which shingles are page furniture or common phrases: bool, shape (n_shingles,).
+
+    Which articles are versions of one story has to be known to count stories, and what is template
+    to tell versions: so first what an outlet repeats beyond any story goes, then versions are told
+    by what is left, then stories are counted.
+    """
+    everywhere = np.zeros(len(sources), np.int64)
+    n_values = len(shingles.values)
+    by_source, by_all = in_order(
+        lambda given: template.repeats(shingles, *given),
+        [(sources, settings.template_stories), (everywhere, settings.common_stories)],
+        settings.threads,
+    )
+    each = np.arange(len(sources))
+    beyond = template.in_stories(by_source, each, settings.template_articles, n_values)
+    stories = _versions(shingles.keep(~beyond), settings)
+    repeated = template.in_stories(by_source, stories, settings.template_stories, n_values)
+    common = template.in_stories(by_all, stories, settings.common_stories, n_values)
+    return beyond | repeated | common
+
+
+def _versions(shingles: Ragged, settings: Settings) -> np.ndarray:
+    """Story of each article, as far as its versions are close copies: int64, shape (n,)."""
+    sketches = candidates.sketch(shingles, settings.sketch_scale)
+    proposed = candidates.sketch_pairs(sketches, settings.sketch_shared, settings.bucket_cap)
+    left, right = candidates.ends(proposed.keys)
+    pieces = in_order(
+        lambda part: verify.shared_shingles(shingles, left[part], right[part]),
+        spans(len(left), _CHUNK),
+        settings.threads,
+    )
+    shared = np.concatenate([np.empty(0, np.int32), *pieces])
+    sizes = shingles.lengths
+    close = shared >= settings.version_floor * (sizes[left] + sizes[right] - shared)
+    return cluster.components(len(sizes), left[close], right[close])
+
+
+def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candidates, int]:
+    """Candidates of both generators, and the number of capped buckets."""
+    banding = plan(settings.similarity_floor, settings.recall_at_floor, settings.num_perm)
+    cap = settings.bucket_cap
+    n = len(shingles.offsets) - 1
+    pieces = in_order(
+        lambda part: sign.sign(shingles.part(part), settings.num_perm, settings.seed),
+        spans(n, _CHUNK // 10),
+        settings.threads,
+    )
+    empty = np.empty((0, settings.num_perm), np.uint32)
+    signatures = np.concatenate([empty, *pieces])
+    members = np.flatnonzero(shingles.lengths)
+    bands = in_order(
+        lambda band: candidates.band_pairs(
+            signatures, members, range(band * banding.rows, (band + 1) * banding.rows), cap
+        ),
+        range(banding.bands),
+        settings.threads,
+    )
+    sketches = candidates.sketch(shingles, settings.sketch_scale)
+    by_sketch = candidates.sketch_pairs(sketches, settings.sketch_shared, cap)
+    by_lsh = list(bands)
+    capped = by_sketch.capped + sum(band.capped for band in by_lsh)
+    return candidates.union(by_lsh, by_sketch), capped
+
+
+def _scored(
+    given: verify.Evidence, found: candidates.Candidates, settings: Settings
+) -> pa.Table:
+    """Candidates that reach the floor."""
+    pieces = in_order(
+        lambda part: verify.score(given, found.left[part], found.right[part]).similarity,
+        spans(len(found.left), _CHUNK),
+        settings.threads,
+    )
+    similarity = np.concatenate([np.empty(0, np.float32), *pieces])
+    kept = similarity >= np.float32(settings.similarity_floor)
+    return pa.Table.from_arrays(
+        [
+            pa.array(found.left[kept]),
+            pa.array(found.right[kept]),
+            pa.array(found.generators[kept]),
+            pa.array(similarity[kept]),
+        ],
+        schema=SCORED,
+    )
+
+
+def _template_table(
+    shingles: Ragged, removed: np.ndarray, sources: np.ndarray, names: pa.StringArray
+) -> pa.Table:
+    """What was left out, once per source."""
+    owners = sources[shingles.owners()[removed]]
+    values = shingles.values[removed]
+    order = np.lexsort((values, owners))
+    owners, values = owners[order], values[order]
+    starts = np.flatnonzero(
+        np.concatenate([[True], (owners[1:] != owners[:-1]) | (values[1:] != values[:-1])])
+    ) if len(values) else np.empty(0, np.int64)
+    counts = np.diff(np.append(starts, len(values)))
+    source = names.dictionary_encode()
+    indices = pa.array(owners[starts], mask=owners[starts] < 0)
+    columns = [source.dictionary.take(indices), pa.array(values[starts]), pa.array(counts.astype(np.int32))]
+    return pa.Table.from_arrays(columns, schema=TEMPLATE)

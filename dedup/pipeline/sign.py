@@ -1,0 +1,102 @@
+"""First verb: a shard's articles to sets of shingles and words.
+
+Law: what a shard becomes depends on its rows and the settings alone, so it is made once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dedup.schemas import REJECTS, SIGNED
+from dedup.settings import Settings
+from dedup.sources import Batch, Shard, read_shard
+from dedup.stages.credit import credits
+from dedup.stages.shingle import token_sets
+from dedup.stages.text import tokenise
+from dedup.threads import in_order
+from dedup.workspace import Workspace
+
+
+def sign_shard(shard: Shard, number: int, settings: Settings, work: Workspace) -> dict[str, Any]:
+    """Sign a shard's articles into the workspace, unless that was done before.
+
+    Parameters
+    ----------
+    number : int
+        The shard's place among the run's shards.
+
+    Returns
+    -------
+    dict
+        Counts of ``articles``, ``rejects`` and ``dates_unread``, and whether the shard's result
+        was ``reused``.
+    """
+    done = work.noted(f"signed-{number:06}")
+    if done:
+        return {**done, "reused": True}
+    return sign_batches(read_shard(shard, settings), number, settings, work)
+
+
+def sign_batches(
+    batches: Iterable[Batch], number: int, settings: Settings, work: Workspace
+) -> dict[str, Any]:
+    """Sign batches of articles into the workspace as the shard of that number."""
+    started = time.perf_counter()
+    rejects: list[pa.RecordBatch] = []
+    counts = {"articles": 0, "rejects": 0, "dates_unread": 0}
+
+    def signed() -> Iterator[pa.RecordBatch]:
+        for batch, kept, refused in in_order(
+            lambda batch: (batch, *_sign(batch.articles, settings)), batches, settings.threads
+        ):
+            rejects.extend([batch.rejects, refused])
+            counts["articles"] += kept.num_rows
+            counts["rejects"] += batch.rejects.num_rows + refused.num_rows
+            counts["dates_unread"] += batch.dates_unread
+            yield kept
+
+    work.write(f"signed-{number:06}", SIGNED, signed())
+    work.write(f"rejects-{number:06}", REJECTS, rejects)
+    seconds = round(time.perf_counter() - started, 3)
+    return work.note(f"signed-{number:06}", {**counts, "seconds": seconds, "reused": False})
+
+
+def _sign(articles: pa.RecordBatch, settings: Settings) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """Signed articles, and rejects for those that are too short."""
+    texts = articles.column("text")
+    credited = credits(texts)
+    tokens = tokenise(texts, credited.spans)
+    sets = token_sets(tokens.hashes, tokens.offsets, settings.shingle_size)
+    columns = {name: articles.column(name) for name in articles.schema.names}
+    columns |= {
+        "agency": credited.agencies,
+        "text_hash": pa.array(sets.text_hashes),
+        "shingles": sets.shingles.arrow(),
+        "words": sets.words.arrow(),
+        "word_counts": sets.words._replace(values=sets.counts).arrow(),
+    }
+    signed = pa.RecordBatch.from_arrays([columns[name] for name in SIGNED.names], schema=SIGNED)
+    lengths = np.diff(tokens.offsets)
+    long_enough = pa.array(lengths >= settings.min_tokens)
+    return signed.filter(long_enough), _too_short(articles, lengths, settings.min_tokens)
+
+
+def _too_short(articles: pa.RecordBatch, lengths: np.ndarray, floor: int) -> pa.RecordBatch:
+    short = lengths < floor
+    rows = articles.filter(pa.array(short))
+    details = [f"{length} tokens, min_tokens is {floor}" for length in lengths[short].tolist()]
+    return pa.RecordBatch.from_arrays(
+        [
+            rows.column("row"),
+            rows.column("article_id"),
+            pa.array(["too_short"] * rows.num_rows, pa.string()),
+            pa.array(details, pa.string()),
+            rows.column("file"),
+        ],
+        schema=REJECTS,
+    )

@@ -1,0 +1,82 @@
+"""The one layout of lists of unequal length.
+
+Law: article `i` owns `values[offsets[i]:offsets[i + 1]]`; kernels read the two arrays as they are,
+and Arrow's large list is the same two arrays.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+
+class Ragged(NamedTuple):
+    """One list of values per article.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_values,)
+    offsets : ndarray of int64, shape (n_articles + 1,)
+        Never falls; starts at 0 and ends at `n_values`.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """ndarray of int64, shape (n_articles,)."""
+        return np.diff(self.offsets)
+
+    def arrow(self) -> pa.LargeListArray:
+        """The same lists as an Arrow array, without a copy."""
+        return pa.LargeListArray.from_arrays(pa.array(self.offsets), pa.array(self.values))
+
+    @classmethod
+    def of(cls, lists: pa.ChunkedArray | pa.LargeListArray) -> Ragged:
+        """Lists of an Arrow array or column; copied only where it has more than one chunk."""
+        chunks = lists.chunks if isinstance(lists, pa.ChunkedArray) else [lists]
+        return cls.joined([cls._of_chunk(chunk) for chunk in chunks], lists.type.value_type)
+
+    @classmethod
+    def joined(cls, parts: list[Ragged], kind: pa.DataType) -> Ragged:
+        """The lists of all parts, one part after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
+            return cls(np.empty(0, kind.to_pandas_dtype()), np.zeros(1, np.int64))
+        starts = np.cumsum([0] + [part.offsets[-1] for part in parts])
+        offsets = [part.offsets[1:] + start for part, start in zip(parts, starts, strict=False)]
+        return cls(
+            np.concatenate([part.values for part in parts]),
+            np.concatenate([np.zeros(1, np.int64), *offsets]),
+        )
+
+    @classmethod
+    def _of_chunk(cls, chunk: pa.LargeListArray) -> Ragged:
+        offsets = chunk.offsets.to_numpy()
+        values = chunk.values.to_numpy()[offsets[0] : offsets[-1]]
+        return cls(values, offsets - offsets[0])
+
+    def take(self, rows: np.ndarray) -> Ragged:
+        """The lists of the given articles, in the given order."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        return Ragged(self.values[np.repeat(self.offsets[rows], lengths) + within], offsets)
+
+    def part(self, rows: slice) -> Ragged:
+        """The lists of consecutive articles, without a copy of their values."""
+        offsets = self.offsets[rows.start : rows.stop + 1]
+        return Ragged(self.values[offsets[0] : offsets[-1]], offsets - offsets[0])
+
+    def keep(self, mask: np.ndarray) -> Ragged:
+        """The lists without the values that `mask` (bool, shape (n_values,)) leaves out."""
+        kept = np.concatenate([np.zeros(1, np.int64), np.cumsum(mask)])
+        return Ragged(self.values[mask], kept[self.offsets])
+
+    def owners(self) -> np.ndarray:
+        """Article of each value: ndarray of int64, shape (n_values,)."""
+        return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)

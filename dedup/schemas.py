@@ -1,0 +1,222 @@
+"""Every table, named once.
+
+Law: a column exists only if it stands here, with its meaning in its field metadata; readers,
+writers and the documentation take it from here.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+
+def _column(name: str, kind: pa.DataType, description: str, *, nullable: bool = True) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
+
+
+def _table(name: str, one_row_per: str, columns: list[pa.Field]) -> pa.Schema:
+    return pa.schema(columns, metadata={"table": name, "one_row_per": one_row_per})
+
+
+ARTICLES = _table(
+    "articles",
+    "article read from an input",
+    [
+        _column("row", pa.int64(), "zero-based position in its file", nullable=False),
+        _column("file", pa.string(), "file or URL it was read from", nullable=False),
+        _column("article_id", pa.string(), "the input's id", nullable=False),
+        _column("text", pa.large_string(), "the article's text as it came", nullable=False),
+        _column("title", pa.large_string(), "headline"),
+        _column("source", pa.string(), "outlet that carried it"),
+        _column("published_at", TIMESTAMP, "time of publication, UTC"),
+        _column("lang", pa.string(), "language tag as it came"),
+        _column("url", pa.string(), "address of the article"),
+    ],
+)
+
+REJECTS = _table(
+    "rejects",
+    "input row left out",
+    [
+        _column("row", pa.int64(), "zero-based position in its file; null when a whole file"),
+        _column("article_id", pa.string(), "the input's id, where one could be read"),
+        _column("reason", pa.string(), "one of the reasons listed below", nullable=False),
+        _column("detail", pa.string(), "what was found, in words"),
+        _column("file", pa.string(), "file or URL it was read from", nullable=False),
+    ],
+)
+
+REJECT_REASONS = {
+    "bad_json": "the line is not a JSON object",
+    "bad_row": "the CSV row has another number of fields than the header",
+    "duplicate_id": "an earlier row has the same id and another text",
+    "empty_text": "the text is null, empty or white space only",
+    "invalid_utf8": "the row holds bytes that are not UTF-8",
+    "null_id": "the id is null or empty",
+    "repeated_row": "an earlier row has the same id and the same text; kept once",
+    "too_short": "the text has fewer tokens than `min_tokens`",
+    "unreadable": "the file broke off here; rows before this one were read, later ones are lost",
+    "wrong_type": "a value is not of the column's type",
+}
+
+RELATIONS = {
+    "identical": "same text after normalisation",
+    "copy": "the same wire copy, edited",
+    "excerpt": "one holds a substantial part of the other",
+    "rewrite": "reworded from the same copy",
+    "single": "no relation to any other article; it is its own lead",
+    "indirect": "in the cluster through other members; no verified relation to the lead itself",
+    "lead": "it is the lead of a cluster of two or more",
+}
+
+_RELATION_TO_LEAD = "relation to the lead: " + ", ".join(RELATIONS)
+
+CLUSTERS = _table(
+    "clusters",
+    "article",
+    [
+        _column("article_id", pa.string(), "the input's id", nullable=False),
+        _column("cluster_id", pa.string(), "cluster it belongs to", nullable=False),
+        _column("story_id", pa.string(), "story its cluster belongs to", nullable=False),
+        _column("cluster_size", pa.int32(), "articles in the cluster", nullable=False),
+        _column("is_lead", pa.bool_(), "whether it is its cluster's lead", nullable=False),
+        _column("lead_id", pa.string(), "the lead: the fullest early version", nullable=False),
+        _column("relation", pa.string(), _RELATION_TO_LEAD, nullable=False),
+        _column("jaccard", pa.float32(), "Jaccard similarity to the lead, 0 to 1", nullable=False),
+        _column(
+            "containment", pa.float32(), "share of its shingles that the lead holds", nullable=False
+        ),
+        _column(
+            "lead_containment",
+            pa.float32(),
+            "share of the lead's shingles that it holds",
+            nullable=False,
+        ),
+        _column("agency", pa.string(), "wire agency credited in dateline, byline or credit line"),
+        _column("shingles", pa.int32(), "shingles that counted", nullable=False),
+        _column(
+            "template_shingles", pa.int32(), "shingles left out as page furniture", nullable=False
+        ),
+        _column("source", pa.string(), "outlet that carried it"),
+        _column("published_at", TIMESTAMP, "time of publication, UTC"),
+        _column("title", pa.large_string(), "headline"),
+    ],
+)
+
+PAIRS = _table(
+    "pairs",
+    "verified pair, left_id < right_id",
+    [
+        _column("left_id", pa.string(), "article id, the smaller of the two", nullable=False),
+        _column("right_id", pa.string(), "article id, the larger of the two", nullable=False),
+        _column("cluster_id", pa.string(), "their cluster; null when the cut parted them"),
+        _column("relation", pa.string(), "identical, copy, excerpt or rewrite", nullable=False),
+        _column("jaccard", pa.float32(), "shared shingles / all shingles, 0 to 1", nullable=False),
+        _column(
+            "containment_left", pa.float32(), "share of the left's shingles shared", nullable=False
+        ),
+        _column(
+            "containment_right",
+            pa.float32(),
+            "share of the right's shingles shared",
+            nullable=False,
+        ),
+        _column("cosine", pa.float32(), "TF-IDF cosine of their words, 0 to 1", nullable=False),
+        _column("shared_shingles", pa.int32(), "number of shared shingles", nullable=False),
+        _column("hours_apart", pa.float32(), "hours between publication; null when unknown"),
+    ],
+)
+
+SUMMARY = _table(
+    "summary",
+    "cluster of two or more",
+    [
+        _column("cluster_id", pa.string(), "the cluster", nullable=False),
+        _column("story_id", pa.string(), "story it belongs to", nullable=False),
+        _column("size", pa.int32(), "articles in it", nullable=False),
+        _column("sources", pa.int32(), "distinct known sources in it", nullable=False),
+        _column("lead_id", pa.string(), "the lead: the fullest early version", nullable=False),
+        _column("lead_title", pa.large_string(), "the lead's headline"),
+        _column("lead_source", pa.string(), "the lead's outlet"),
+        _column("first_published_at", TIMESTAMP, "earliest publication, UTC"),
+        _column("last_published_at", TIMESTAMP, "latest publication, UTC"),
+        _column("min_jaccard", pa.float32(), "lowest Jaccard to the lead", nullable=False),
+        _column("mean_jaccard", pa.float32(), "mean Jaccard to the lead", nullable=False),
+        _column("agency", pa.string(), "agency credited most often in it"),
+    ],
+)
+
+LINEAGE = _table(
+    "lineage",
+    "change of a cluster's identity",
+    [
+        _column("cluster_id", pa.string(), "id that is no longer current", nullable=False),
+        _column("became", pa.string(), "id that holds its articles now; null after a retraction"),
+        _column("run_id", pa.string(), "run that changed it", nullable=False),
+        _column("reason", pa.string(), "merge, split or retraction", nullable=False),
+    ],
+)
+
+TEMPLATE = _table(
+    "template",
+    "shingle left out as page furniture or common phrase",
+    [
+        _column("source", pa.string(), "outlet that repeats it; null for a phrase common to all"),
+        _column("shingle", pa.uint64(), "hash of the shingle", nullable=False),
+        _column("articles", pa.int32(), "distinct articles it was left out of", nullable=False),
+    ],
+)
+
+SIGNED = _table(
+    "signed",
+    "article of a signed shard; internal",
+    [
+        *(ARTICLES.field(name) for name in ("row", "file", "article_id", "title", "source")),
+        ARTICLES.field("published_at"),
+        CLUSTERS.field("agency"),
+        _column("text_hash", pa.uint64(), "hash of all its tokens in order", nullable=False),
+        _column("shingles", pa.large_list(pa.uint64()), "sorted distinct shingle hashes"),
+        _column("words", pa.large_list(pa.uint64()), "sorted distinct token hashes"),
+        _column("word_counts", pa.large_list(pa.uint32()), "how often each word stands in it"),
+    ],
+)
+
+MATCHED = _table(
+    "matched",
+    "article by id; internal",
+    [
+        *(ARTICLES.field(name) for name in ("article_id", "title", "source", "published_at")),
+        CLUSTERS.field("agency"),
+        _column("distinct", pa.int64(), "number of its text among the distinct texts"),
+    ],
+)
+
+DISTINCT = _table(
+    "distinct",
+    "distinct text, in the order of the smallest id that has it; internal",
+    [
+        _column("shingles", pa.large_list(pa.uint64()), "shingle hashes without template"),
+        _column("template_shingles", pa.int32(), "shingles left out as template"),
+        _column("words", pa.large_list(pa.uint64()), "sorted distinct token hashes"),
+        _column("word_counts", pa.large_list(pa.uint32()), "how often each word stands in it"),
+    ],
+)
+
+SCORED = _table(
+    "scored",
+    "verified pair of distinct texts; internal",
+    [
+        _column("left", pa.int64(), "number of the left text"),
+        _column("right", pa.int64(), "number of the right text, larger than the left"),
+        _column("generators", pa.uint8(), "bits of the generators that proposed it"),
+        _column("similarity", pa.float32(), "what clusters are cut by"),
+    ],
+)
+
+OUTPUT_TABLES = (CLUSTERS, PAIRS, SUMMARY, REJECTS, LINEAGE, TEMPLATE)
+
+
+def table_name(schema: pa.Schema) -> str:
+    """Name of the table a schema describes, which is also its folder in a run."""
+    return schema.metadata[b"table"].decode()

@@ -1,0 +1,159 @@
+"""Signatures and sketches to candidate pairs.
+
+Law: a candidate is a proposal, nothing more; which generator proposed it is remembered, and no
+bucket costs more than linear work in its members beyond the cap.
+
+Two generators. MinHash LSH banding finds texts that are alike as wholes (Leskovec, Rajaraman and
+Ullman, "Mining of Massive Datasets", chapter 3). A join on scaled MinHash sketches (FracMinHash;
+Irber et al. 2022), the shingle hashes below a fixed bound, finds as well a short text inside a long
+one, because both keep the same shingles wherever they stand.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from dedup.ragged import Ragged
+
+LSH, SKETCH = np.uint8(1), np.uint8(2)
+
+
+class Proposals(NamedTuple):
+    """What one generator proposes.
+
+    Attributes
+    ----------
+    keys : ndarray of uint64, shape (n_pairs,)
+        Sorted distinct pairs of articles by position, the smaller in the upper 32 bits.
+    capped : int
+        Buckets that were larger than the cap and so were linked instead of paired out.
+    """
+
+    keys: np.ndarray
+    capped: int
+
+
+class Candidates(NamedTuple):
+    """Candidate pairs, sorted by (left, right), each once.
+
+    Attributes
+    ----------
+    left, right : ndarray of int64, shape (n_pairs,)
+        Articles by position, left < right.
+    generators : ndarray of uint8, shape (n_pairs,)
+        Bits `LSH` and `SKETCH`.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    generators: np.ndarray
+
+
+def sketch(shingles: Ragged, scale: int) -> Ragged:
+    """Scaled MinHash: the shingle hashes in the lowest 1/`scale` of the 64-bit range."""
+    return shingles.keep(shingles.values <= np.uint64((1 << 64) // scale - 1))
+
+
+def band_pairs(signatures: np.ndarray, members: np.ndarray, rows: range, cap: int) -> Proposals:
+    """Pairs whose signatures agree in all the given rows, which make one band.
+
+    Parameters
+    ----------
+    signatures : ndarray of uint32, shape (n, num_perm)
+    members : ndarray of int64
+        Articles that take part; one without shingles has no signature to speak of.
+    rows : range
+        Columns of the signatures.
+    cap : int
+        Largest bucket that is paired out in full.
+    """
+    hashes = _band_hashes(signatures, members, rows.start, rows.stop)
+    order = np.argsort(hashes, kind="stable")
+    keys, capped = _bucket_pairs(hashes[order], members[order], cap)
+    return Proposals(keys, capped)
+
+
+def sketch_pairs(sketches: Ragged, min_shared: int, cap: int) -> Proposals:
+    """Pairs that share at least `min_shared` sketch hashes.
+
+    Parameters
+    ----------
+    sketches : Ragged of uint64
+    min_shared : int
+        Higher proposes fewer, surer pairs.
+    cap : int
+        Largest bucket that is paired out in full.
+    """
+    order = np.argsort(sketches.values, kind="stable")
+    keys, capped = _bucket_pairs(sketches.values[order], sketches.owners()[order], cap)
+    distinct, counts = np.unique(keys, return_counts=True)
+    return Proposals(distinct[counts >= min_shared], capped)
+
+
+def union(by_lsh: list[Proposals], by_sketch: Proposals) -> Candidates:
+    """Pairs of any band or of the sketch join, with their generators."""
+    lsh = np.unique(np.concatenate([band.keys for band in by_lsh]))
+    keys = np.union1d(lsh, by_sketch.keys)
+    generators = np.zeros(len(keys), np.uint8)
+    generators[np.searchsorted(keys, lsh)] |= LSH
+    generators[np.searchsorted(keys, by_sketch.keys)] |= SKETCH
+    return Candidates(*ends(keys), generators)
+
+
+def ends(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Left and right articles (int64) of packed pairs."""
+    return (keys >> _S32).astype(np.int64), (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+_PRIME = np.uint64(0x9E3779B97F4A7C15)
+_S32 = np.uint64(32)
+
+
+@njit(cache=True, nogil=True)
+def _band_hashes(signatures, members, start, stop):  # type: ignore[no-untyped-def]
+    hashes = np.empty(len(members), np.uint64)
+    for at in range(len(members)):
+        state = np.uint64(start)
+        for row in range(start, stop):
+            state = (state ^ np.uint64(signatures[members[at], row])) * _PRIME
+            state ^= state >> _S32
+        hashes[at] = state
+    return hashes
+
+
+@njit(cache=True, nogil=True)
+def _bucket_pairs(keys, members, cap):  # type: ignore[no-untyped-def]
+    """Packed pairs of members with equal keys, and the number of buckets over the cap.
+
+    `keys` is sorted and the members of equal keys rise. In a bucket over the cap each member is
+    paired with the first (the hub) and with the next few, so that it stays one component.
+    """
+    total, capped, start = 0, 0, 0
+    for end in range(1, len(keys) + 1):
+        if end == len(keys) or keys[end] != keys[start]:
+            size = end - start
+            total += size * (size - 1) // 2 if size <= cap else size * (1 + _NEIGHBOURS)
+            start = end
+    pairs = np.empty(total, np.uint64)
+    count, start = 0, 0
+    for end in range(1, len(keys) + 1):
+        if end < len(keys) and keys[end] == keys[start]:
+            continue
+        size = end - start
+        capped += size > cap
+        for i in range(start, end):
+            reach = end if size <= cap else min(end, i + 1 + _NEIGHBOURS)
+            for j in range(i + 1, reach):
+                pairs[count] = (np.uint64(members[i]) << _S32) | np.uint64(members[j])
+                count += 1
+            if size > cap and i > start + _NEIGHBOURS:
+                pairs[count] = (np.uint64(members[start]) << _S32) | np.uint64(members[i])
+                count += 1
+        start = end
+    return pairs[:count], capped
+
+
+_NEIGHBOURS = 8

@@ -1,0 +1,163 @@
+"""Scored pairs to coherent clusters.
+
+Law: a chain is not a cluster. Articles come together only while the mean similarity between the two
+groups that would join reaches the floor (average linkage; Sokal and Michener, 1958); raising the
+floor only splits clusters. Positions follow the articles' ids, so the order in which articles
+arrive decides nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+
+def components(n: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Connected components of the pairs: smallest member's position per article, shape (n,)."""
+    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(n, n))
+    _, labels = connected_components(graph, directed=False)
+    smallest = np.full(n, n, np.int64)
+    np.minimum.at(smallest, labels, np.arange(n))
+    return smallest[labels]
+
+
+def stars(labels: np.ndarray, left: np.ndarray, right: np.ndarray, limit: int) -> np.ndarray:
+    """Stand-ins that keep giant components affordable.
+
+    In a component of more than `limit` articles, the article with most pairs stands in for all that
+    it has a pair with, then the next of those left, and so on. The pairs given should be of close
+    copies only. Linear in pairs.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Position of each article's stand-in; its own in components within the limit.
+    """
+    sizes = np.bincount(labels, minlength=len(labels))
+    giant = sizes[labels] > limit
+    inside = giant[left]
+    left, right = left[inside], right[inside]
+    ends, others = np.concatenate([left, right]), np.concatenate([right, left])
+    order = np.lexsort((others, ends))
+    degrees = np.bincount(ends, minlength=len(labels))
+    offsets = np.concatenate([[0], np.cumsum(degrees)])
+    by_degree = np.lexsort((np.arange(len(labels)), -degrees))
+    return _stars(by_degree, offsets, others[order])
+
+
+def components_within(
+    n: int, left: np.ndarray, right: np.ndarray, similarity: np.ndarray, limit: int
+) -> np.ndarray:
+    """Components of at most `limit` articles where that can be had.
+
+    A larger one is taken apart at a higher and higher similarity; one that holds together at 0.9
+    is left whole.
+    """
+    labels = components(n, left, right)
+    for floor in np.arange(0.2, 0.95, 0.1):
+        large = np.bincount(labels, minlength=n)[labels] > limit
+        if not large.any():
+            break
+        kept = ~large[left] | (similarity >= floor)
+        left, right, similarity = left[kept], right[kept], similarity[kept]
+        labels = components(n, left, right)
+    return labels
+
+
+def pairs_within(labels: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every pair of articles with the same label, in groups of at most `limit`."""
+    order = np.argsort(labels, kind="stable")
+    return _pairs_within(labels[order], order, limit)
+
+
+def cut(
+    labels: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    similarity: np.ndarray,
+    floor: float,
+) -> np.ndarray:
+    """Clusters: each component cut where average linkage falls below the floor.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,)
+        Component of each article.
+    left, right : ndarray of int64, shape (n_pairs,)
+        Every pair within the components that may be cut; a component of which a pair is missing
+        is left whole.
+    similarity : ndarray of float32, shape (n_pairs,)
+    floor : float
+        Higher gives more, tighter clusters.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Smallest member's position of each article's cluster.
+    """
+    result = labels.copy()
+    sizes = np.bincount(labels, minlength=len(labels))
+    order = np.argsort(labels[left], kind="stable")
+    bounds = np.searchsorted(labels[left][order], np.arange(len(labels) + 1))
+    for component in np.flatnonzero(sizes > 2).tolist():
+        pairs = order[bounds[component] : bounds[component + 1]]
+        size = int(sizes[component])
+        complete = len(pairs) == size * (size - 1) // 2
+        if complete and similarity[pairs].min() < floor:
+            members = np.unique(np.concatenate([left[pairs], right[pairs]]))
+            result[members] = _average_linkage(
+                members, left[pairs], right[pairs], similarity[pairs], floor
+            )
+    return result
+
+
+def _average_linkage(
+    members: np.ndarray, left: np.ndarray, right: np.ndarray, similarity: np.ndarray, floor: float
+) -> np.ndarray:
+    m = len(members)
+    i, j = np.searchsorted(members, left), np.searchsorted(members, right)
+    distances = np.ones(m * (m - 1) // 2)
+    # Position of the pair i < j in the condensed form of a distance matrix.
+    distances[m * i - i * (i + 1) // 2 + j - i - 1] = 1 - similarity.astype(np.float64)
+    groups = fcluster(linkage(distances, "average"), 1 - floor, "distance")
+    smallest = np.full(groups.max() + 1, members[-1])
+    np.minimum.at(smallest, groups, members)
+    return smallest[groups]
+
+
+@njit(cache=True, nogil=True)
+def _stars(by_degree, offsets, others):  # type: ignore[no-untyped-def]
+    result = np.full(len(by_degree), -1, np.int64)
+    for centre in by_degree:
+        if result[centre] >= 0:
+            continue
+        result[centre] = centre
+        for at in range(offsets[centre], offsets[centre + 1]):
+            if result[others[at]] < 0:
+                result[others[at]] = centre
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _pairs_within(sorted_labels, members, limit):  # type: ignore[no-untyped-def]
+    total, start, n = 0, 0, len(members)
+    for end in range(1, n + 1):
+        if end == n or sorted_labels[end] != sorted_labels[start]:
+            size = end - start
+            total += size * (size - 1) // 2 if size <= limit else 0
+            start = end
+    left, right = np.empty(total, np.int64), np.empty(total, np.int64)
+    count, start = 0, 0
+    for end in range(1, n + 1):
+        if end < n and sorted_labels[end] == sorted_labels[start]:
+            continue
+        if end - start <= limit:
+            for i in range(start, end):
+                for j in range(i + 1, end):
+                    left[count], right[count] = members[i], members[j]
+                    count += 1
+        start = end
+    return left, right

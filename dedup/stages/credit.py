@@ -1,0 +1,172 @@
+"""Datelines, bylines and closing credits: who is credited, and where the body begins and ends.
+
+Law: a credit is metadata. It names the agency, and its words never count as shared text.
+
+Only the first and last few hundred characters are looked at, and those only of articles that name
+an agency or an editor there; a linear-time regular expression over all articles at once finds them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_AGENCIES = {
+    "AAP": ["AAP", "Australian Associated Press"],
+    "AFP": ["AFP", "Agence France-Presse", "Agence France Presse", "أ ف ب", "فرانس برس", "एएफपी"],
+    "AGI": ["AGI"],
+    "ANI": ["ANI"],
+    "ANP": ["ANP"],
+    "ANSA": ["ANSA", "Ansa"],
+    "AP": ["AP", "The Associated Press", "Associated Press", "एपी", "أسوشيتد برس"],
+    "APA": ["APA"],
+    "Adnkronos": ["Adnkronos"],
+    "Anadolu": ["AA", "Anadolu", "Anadolu Agency", "Anadolu Ajansı"],
+    "Antara": ["Antara", "ANTARA"],
+    "Belga": ["Belga", "BELGA"],
+    "Bernama": ["Bernama", "BERNAMA"],
+    "Bloomberg": ["Bloomberg", "Bloomberg News"],
+    "CP": ["The Canadian Press", "Canadian Press", "La Presse Canadienne"],
+    "CTK": ["ČTK", "CTK"],
+    "EFE": ["EFE", "Agencia EFE"],
+    "Europa Press": ["Europa Press", "EUROPA PRESS"],
+    "IANS": ["IANS"],
+    "IRNA": ["IRNA"],
+    "Interfax": ["Interfax", "Интерфакс"],
+    "Jiji": ["Jiji", "Jiji Press", "時事"],
+    "Keystone-SDA": ["Keystone-SDA", "Keystone-ATS", "sda", "SDA", "ats", "ATS"],
+    "Kyodo": ["Kyodo", "Kyodo News", "共同", "共同通信"],
+    "Lusa": ["Lusa", "LUSA"],
+    "MTI": ["MTI"],
+    "NTB": ["NTB"],
+    "PA": ["PA", "PA Media", "Press Association", "The Press Association"],
+    "PAP": ["PAP"],
+    "PTI": ["PTI", "भाषा", "पीटीआई"],
+    "RIA Novosti": ["RIA Novosti", "РИА Новости"],
+    "Reuters": ["Reuters", "REUTERS", "Thomson Reuters", "Рейтер", "रॉयटर्स", "رويترز", "ロイター"],
+    "Ritzau": ["Ritzau", "ritzau"],
+    "TASS": ["TASS", "ITAR-TASS", "ТАСС", "ИТАР-ТАСС"],
+    "TT": ["TT"],
+    "UPI": ["UPI", "United Press International"],
+    "Xinhua": ["Xinhua", "XINHUA", "新华社", "新華社"],
+    "Yonhap": ["Yonhap", "연합뉴스"],
+    "dpa": ["dpa", "DPA", "dpa-AFX", "د ب أ"],
+}
+
+_HEAD, _TAIL = 240, 500
+
+
+class Credits(NamedTuple):
+    """What the credits of a batch say.
+
+    Attributes
+    ----------
+    agencies : StringArray of length n
+        Agency credited, under one name however it is spelt; null where none is.
+    spans : ndarray of int64, shape (n, 2)
+        First byte and byte past the last of each text's body, without dateline and credits.
+    """
+
+    agencies: pa.StringArray
+    spans: np.ndarray
+
+
+def credits(texts: pa.LargeStringArray) -> Credits:
+    """Credits of a batch of texts (LargeStringArray of length n, without nulls)."""
+    spans = np.zeros((len(texts), 2), np.int64)
+    spans[:, 1] = pc.binary_length(texts).to_numpy()
+    agencies: list[str | None] = [None] * len(texts)
+    for row, head in _suspects(pc.utf8_slice_codeunits(texts, 0, _HEAD), _HEAD_HINT):
+        agencies[row], spans[row, 0] = _opening(head)
+    for row, tail in _suspects(pc.utf8_slice_codeunits(texts, -_TAIL), _TAIL_HINT):
+        agency, length = _closing(tail)
+        # A text that is nothing but credits keeps them: better some words than none.
+        if spans[row, 1] - length > spans[row, 0]:
+            spans[row, 1] -= length
+        agencies[row] = agencies[row] or agency
+    return Credits(pa.array(agencies, pa.string()), spans)
+
+
+def _suspects(pieces: pa.LargeStringArray, hint: str) -> Iterator[tuple[int, str]]:
+    rows = pc.indices_nonzero(pc.match_substring_regex(pieces, hint))
+    return zip(rows.to_pylist(), pieces.take(rows).to_pylist(), strict=True)
+
+
+def _opening(head: str) -> tuple[str | None, int]:
+    """Agency of a dateline or byline, and its length in bytes of UTF-8."""
+    match = _HEAD_PATTERN.match(head)
+    if match is None or not head[match.end() :].strip():
+        return None, 0
+    return _agency(match), len(head[: match.end()].encode())
+
+
+def _closing(tail: str) -> tuple[str | None, int]:
+    """Agency of the closing credits, and their length in bytes of UTF-8."""
+    rest, agency = tail, None
+    # Twice, because a copyright line may stand below the names of the reporters.
+    for _ in range(2):
+        match = _TAIL_PATTERN.search(rest)
+        if match is None:
+            break
+        rest, agency = rest[: match.start()], agency or _agency(match)
+    return agency, len(tail[len(rest) :].encode())
+
+
+def _agency(match: re.Match[str]) -> str | None:
+    named = next(filter(None, match.groups()), None)
+    return _CANONICAL[named] if named else None
+
+
+_CANONICAL = {spelling: name for name, spellings in _AGENCIES.items() for spelling in spellings}
+_NAMES = "|".join(
+    re.escape(name) for name in sorted(_CANONICAL, key=lambda name: (-len(name), name))
+)
+_HEAD_HINT = rf"[(（/【［\[=][^)）/】］\]\n]{{0,20}}(?:{_NAMES})|新[华華]社|РИА Новости"
+_TAIL_HINT = (
+    rf"(?:[Rr]eporting|[Ww]riting|[Ee]diting) (?:by|in)|(?:[(（\[©/–—:-]|\n|[a-z]) ?(?:{_NAMES})"
+)
+_UPPER = "A-ZÀ-ÖØ-ÞА-ЯЁ"
+_DASH = r"\s*[.,:]?\s*(?:--|[-–—−―]+)\s*"
+_IN_BRACKETS = r"[(（]\s*AGENCY(?:[/,; -][^)）\n]{0,40})?\s*[)）]"
+_HEADS = [
+    # PLACE, date (Reuters) - ; Berlin (dpa/tmn) - ; MADRID (EFE).-
+    rf"[^\n()（【\[]{{2,70}}{_IN_BRACKETS}{_DASH}",
+    # (AP) — ; (ANSA) - ROMA, 03 MAR -
+    rf"{_IN_BRACKETS}(?:{_DASH})?(?:[{_UPPER}][{_UPPER} ]{{1,30}}, \d{{1,2}} [{_UPPER}]{{3}}{_DASH})?",
+    # МОСКВА, 3 марта. /ТАСС/.
+    rf"[^\n()/]{{0,60}}/AGENCY/[.,]?(?:{_DASH})?",
+    # МОСКВА, 3 мар - РИА Новости.
+    rf"[{_UPPER}][^\n()/]{{2,50}}{_DASH}AGENCY[.,]\s",
+    # 新华社北京3月3日电
+    r"AGENCY[^\n。，,]{1,24}[电電]\s*(?:（[^）\n]{0,30}）)?",
+    # 【北京共同】 ［北京　3日　ロイター］
+    r"[【［\[][^】］\]\n]{0,24}?AGENCY[】］\]]\s*[-–—]?\s*",
+    # (서울=연합뉴스) 홍길동 기자 =
+    r"\([^)\n]{0,16}=AGENCY\)[^\n=]{0,30}=",
+]
+_TAILS = [
+    # (Reporting by …; Editing by …), whatever stands behind it
+    r"[(\[\n]\s*\(?(?:Additional [Rr]eporting|[Rr]eporting|[Ww]riting|[Ee]diting)"
+    r" (?:by|in) .{2,320}",
+    # The Associated Press contributed to this report.
+    r"\n[^\n]{0,80}?AGENCY[^\n]{0,60} contributed to this (?:report|story|article)[^\n]*",
+    # Copyright 2020 The Associated Press. All rights reserved …
+    r"\n[^\n]{0,20}?(?:©|\([cC]\)|[Cc]opyright)[^\n]{0,60}?AGENCY[^\n]{0,300}",
+    # (AFP), [dpa]; Quelle: dpa, © Reuters, – EFE on a line of its own
+    r"(?:[(（\[]|\n\s*(?:©|--?|[–—]|/|(?:Quelle|Source|Fuente|Fonte|Avec|Con|With|Via)\b:?)?)"
+    r"\s*AGENCY\s*[)）\]/]?[.]?",
+]
+
+
+def _alternation(patterns: list[str]) -> str:
+    return "|".join(pattern.replace("AGENCY", f"({_NAMES})") for pattern in patterns)
+
+
+_BYLINE = r"\s*(?:(?:By|BY|Por|Par|Von|Di|De)\s[^\n]{2,80}\n\s*)?"
+_HEAD_PATTERN = re.compile(rf"{_BYLINE}(?:{_alternation(_HEADS)})")
+_TAIL_PATTERN = re.compile(rf"(?s:{_alternation(_TAILS)})\s*\Z")

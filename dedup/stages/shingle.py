@@ -1,0 +1,166 @@
+"""Tokens to sets of shingles and words.
+
+Law: a set is sorted, holds each hash once, and depends only on the article's tokens.
+
+A shingle is a run of `size` consecutive tokens; an article with fewer tokens has one shingle, of
+all of them. Its hash is a polynomial in the token hashes modulo 2^64 (Rabin and Karp), mixed once
+more so that every bit, and so the lower half that MinHash takes, depends on every token.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from dedup.ragged import Ragged
+
+
+class TokenSets(NamedTuple):
+    """What matching needs of a batch of articles.
+
+    Attributes
+    ----------
+    shingles : Ragged of uint64
+        Sorted distinct shingle hashes of each article.
+    words : Ragged of uint64
+        Sorted distinct token hashes of each article; the lowest bit marks tokens with a digit.
+    counts : ndarray of uint32
+        How often each of `words.values` stands in its article.
+    text_hashes : ndarray of uint64, shape (n_articles,)
+        Hash of the whole token sequence: equal for texts that are the same after normalisation.
+    """
+
+    shingles: Ragged
+    words: Ragged
+    counts: np.ndarray
+    text_hashes: np.ndarray
+
+
+def token_sets(hashes: np.ndarray, offsets: np.ndarray, size: int) -> TokenSets:
+    """Sets of a batch.
+
+    Parameters
+    ----------
+    hashes : ndarray of uint64, shape (n_tokens,)
+    offsets : ndarray of int64, shape (n_articles + 1,)
+    size : int
+        Tokens per shingle.
+    """
+    rolled, rolled_offsets = _roll(hashes, offsets, size)
+    shingles, shingle_offsets, _ = _sorted_sets(rolled, rolled_offsets)
+    words, word_offsets, counts = _sorted_sets(hashes, offsets)
+    return TokenSets(
+        Ragged(shingles, shingle_offsets),
+        Ragged(words, word_offsets),
+        counts,
+        _sequence_hashes(hashes, offsets),
+    )
+
+
+_BASE = np.uint64(0xD6E8FEB86659FD93)
+_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_S27, _S30, _S31 = np.uint64(27), np.uint64(30), np.uint64(31)
+
+
+@njit(cache=True, nogil=True)
+def _mix(state):  # type: ignore[no-untyped-def]
+    """A bijection that spreads every bit over all (the finalizer of SplitMix64)."""
+    state = (state ^ (state >> _S30)) * _MIX_1
+    state = (state ^ (state >> _S27)) * _MIX_2
+    return state ^ (state >> _S31)
+
+
+@njit(cache=True, nogil=True)
+def _roll(hashes, offsets, size):  # type: ignore[no-untyped-def]
+    n = len(offsets) - 1
+    rolled = np.empty(len(hashes), np.uint64)
+    rolled_offsets = np.zeros(n + 1, np.int64)
+    oldest = np.uint64(1)
+    for _ in range(size):
+        oldest *= _BASE
+    count = 0
+    for article in range(n):
+        begin, end = offsets[article], offsets[article + 1]
+        state = np.uint64(0)
+        for at in range(begin, end):
+            state = state * _BASE + hashes[at]
+            if at - begin >= size:
+                state -= hashes[at - size] * oldest
+            if at - begin >= size - 1 or at == end - 1:
+                rolled[count] = _mix(state)
+                count += 1
+        rolled_offsets[article + 1] = count
+    return rolled[:count], rolled_offsets
+
+
+@njit(cache=True, nogil=True)
+def _sequence_hashes(hashes, offsets):  # type: ignore[no-untyped-def]
+    result = np.empty(len(offsets) - 1, np.uint64)
+    for article in range(len(result)):
+        state = np.uint64(offsets[article + 1] - offsets[article])
+        for at in range(offsets[article], offsets[article + 1]):
+            state = _mix(state * _BASE + hashes[at])
+        result[article] = state
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _sorted_sets(values, offsets):  # type: ignore[no-untyped-def]
+    """Sorted distinct values of each article, their offsets, and how often each occurs.
+
+    Hashes are uniform, so scattering n of them over about n buckets by their top bits leaves an
+    insertion sort almost nothing to do: linear time without comparisons of far values.
+    """
+    n = len(offsets) - 1
+    longest = 0
+    for article in range(n):
+        longest = max(longest, offsets[article + 1] - offsets[article])
+    scattered = np.empty(longest, np.uint64)
+    bits = 1
+    while (1 << bits) < longest:
+        bits += 1
+    starts = np.empty((1 << bits) + 1, np.int64)
+    unique = np.empty(len(values), np.uint64)
+    counts = np.empty(len(values), np.uint32)
+    unique_offsets = np.zeros(n + 1, np.int64)
+    count = 0
+    for article in range(n):
+        part = values[offsets[article] : offsets[article + 1]]
+        _scatter(part, scattered, starts)
+        for at in range(len(part)):
+            value = scattered[at]
+            if at and value == unique[count - 1]:
+                counts[count - 1] += np.uint32(1)
+            else:
+                unique[count], counts[count] = value, np.uint32(1)
+                count += 1
+        unique_offsets[article + 1] = count
+    return unique[:count], unique_offsets, counts[:count]
+
+
+@njit(cache=True, nogil=True)
+def _scatter(part, result, starts):  # type: ignore[no-untyped-def]
+    """Write `part` into `result`, sorted."""
+    n = len(part)
+    bits = 1
+    while (1 << bits) < n:
+        bits += 1
+    shift = np.uint64(64 - bits)
+    starts[: (1 << bits) + 1] = 0
+    for value in part:
+        starts[np.int64(value >> shift) + 1] += 1
+    for bucket in range(1 << bits):
+        starts[bucket + 1] += starts[bucket]
+    for value in part:
+        bucket = np.int64(value >> shift)
+        result[starts[bucket]] = value
+        starts[bucket] += 1
+    for at in range(1, n):
+        value = result[at]
+        before = at - 1
+        while before >= 0 and result[before] > value:
+            result[before + 1] = result[before]
+            before -= 1
+        result[before + 1] = value

@@ -1,0 +1,199 @@
+"""Candidate pairs to scores and relations.
+
+Law: every score is exact, on the real sets; no estimate is published. A pair is kept when its
+similarity reaches the floor, and the similarity never depends on the floor.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from dedup.numbering import number
+from dedup.ragged import Ragged
+
+# What stands beside Jaccard counts this much against it, so that one floor serves for all: at a
+# floor of 0.2, half of an article held by another, or a cosine of one half.
+WEIGHT_BESIDE_JACCARD = 0.4
+
+# Figures speak only when the article with fewer of them has this many.
+_FEWEST_FIGURES = 3
+_FIGURES_DISAGREE, _FIGURES_AGREE = 0.3, 0.5
+# Below this share of verbatim text two articles are not related, whatever their words.
+_LEAST_CONTAINMENT = 0.05
+
+RELATION_NAMES = ("none", "copy", "excerpt", "rewrite")
+NONE, COPY, EXCERPT, REWRITE = range(4)
+
+
+class Evidence(NamedTuple):
+    """What the articles are compared by; one list per article in each.
+
+    Attributes
+    ----------
+    shingles : Ragged of uint64
+        Sorted distinct shingle hashes, template removed.
+    words : Ragged of uint64
+        Sorted distinct token hashes; the lowest bit marks figures (tokens with a digit).
+    weights : ndarray of float64
+        TF-IDF weight of each of `words.values`.
+    figures : Ragged of uint64
+        The figures among `words`.
+    figure_weights : ndarray of float64
+        Inverse document frequency of each of `figures.values`.
+    """
+
+    shingles: Ragged
+    words: Ragged
+    weights: np.ndarray
+    figures: Ragged
+    figure_weights: np.ndarray
+
+
+class Scores(NamedTuple):
+    """Scores of pairs, one per pair in each array.
+
+    Attributes
+    ----------
+    shared : ndarray of int32
+        Shingles that both hold.
+    jaccard, containment_left, containment_right, cosine : ndarray of float32
+        0 to 1.
+    similarity : ndarray of float32
+        What clusters are cut by, 0 to 1; 0 where the figures disagree.
+    relation : ndarray of uint8
+        Index into `RELATION_NAMES`, whatever the similarity.
+    """
+
+    shared: np.ndarray
+    jaccard: np.ndarray
+    containment_left: np.ndarray
+    containment_right: np.ndarray
+    cosine: np.ndarray
+    similarity: np.ndarray
+    relation: np.ndarray
+
+
+def evidence(shingles: Ragged, words: Ragged, counts: np.ndarray) -> Evidence:
+    """Evidence of a corpus, with TF-IDF weights learnt from it.
+
+    A word's weight is (1 + ln count) * ln(1 + articles / articles with the word).
+
+    Parameters
+    ----------
+    shingles, words : Ragged of uint64
+    counts : ndarray of uint32
+        How often each of `words.values` stands in its article.
+    """
+    articles = len(words.offsets) - 1
+    numbers, distinct = number(words.values)
+    idf = np.log1p(articles / np.bincount(numbers, minlength=distinct))[numbers]
+    is_figure = (words.values & np.uint64(1)).astype(bool)
+    weights = (1 + np.log(counts)) * idf
+    return Evidence(shingles, words, weights, words.keep(is_figure), idf[is_figure])
+
+
+def shared_shingles(shingles: Ragged, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Number of shingles both articles of each pair hold: ndarray of int32, shape (n_pairs,)."""
+    return _shared(shingles.values, shingles.offsets, left, right)
+
+
+def score(given: Evidence, left: np.ndarray, right: np.ndarray) -> Scores:
+    """Scores of the pairs (left[i], right[i]); the arrays hold article positions (int64)."""
+    shared = shared_shingles(given.shingles, left, right)
+    sizes = np.maximum(given.shingles.lengths, 1)
+    jaccard = shared / (sizes[left] + sizes[right] - shared)
+    in_right, in_left = shared / sizes[left], shared / sizes[right]
+    containment = np.maximum(in_left, in_right)
+    # Most candidates share next to nothing; only the others are worth a look at their words.
+    related = containment >= _LEAST_CONTAINMENT
+    cosine, agreement = np.zeros(len(left)), np.zeros(len(left))
+    cosine[related] = _cosine(given.words, given.weights, left[related], right[related])
+    agreement[related] = _agreement(given, left[related], right[related])
+    figures = np.minimum(given.figures.lengths[left], given.figures.lengths[right])
+    enough = figures >= _FEWEST_FIGURES
+
+    reworded = enough & (agreement >= _FIGURES_AGREE)
+    by_cosine = np.where(reworded, WEIGHT_BESIDE_JACCARD * cosine, 0)
+    by_containment = WEIGHT_BESIDE_JACCARD * containment
+    similarity = np.maximum(np.maximum(jaccard, by_containment), by_cosine)
+    relation = np.select(
+        [jaccard >= np.maximum(by_containment, by_cosine), by_containment >= by_cosine],
+        [COPY, EXCERPT],
+        REWRITE,
+    )
+    apart = ~related | (enough & (agreement < _FIGURES_DISAGREE))
+    return Scores(
+        shared,
+        jaccard.astype(np.float32),
+        in_right.astype(np.float32),
+        in_left.astype(np.float32),
+        cosine.astype(np.float32),
+        np.where(apart, 0, similarity).astype(np.float32),
+        np.where(apart, NONE, relation).astype(np.uint8),
+    )
+
+
+def _cosine(
+    words: Ragged, weights: np.ndarray, left: np.ndarray, right: np.ndarray
+) -> np.ndarray:
+    norms = np.sqrt(_sums(words.offsets, weights * weights))
+    dots = _weighted_overlap(words.values, words.offsets, weights, left, right)
+    scale = norms[left] * norms[right]
+    return np.minimum(np.divide(dots, scale, out=np.zeros(len(dots)), where=scale > 0), 1)
+
+
+def _agreement(given: Evidence, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Share, by weight, of the figures of the article with fewer that the other has too."""
+    figures, weights = given.figures, given.figure_weights
+    shared = _weighted_overlap(
+        figures.values, figures.offsets, np.sqrt(weights), left, right
+    )
+    sums = _sums(figures.offsets, weights)
+    fewer = np.minimum(sums[left], sums[right])
+    return np.divide(shared, fewer, out=np.zeros(len(shared)), where=fewer > 0)
+
+
+@njit(cache=True, nogil=True)
+def _sums(offsets, weights):  # type: ignore[no-untyped-def]
+    result = np.zeros(len(offsets) - 1, np.float64)
+    for article in range(len(result)):
+        for at in range(offsets[article], offsets[article + 1]):
+            result[article] += weights[at]
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _shared(values, offsets, left, right):  # type: ignore[no-untyped-def]
+    result = np.empty(len(left), np.int32)
+    for pair in range(len(left)):
+        i, i_end = offsets[left[pair]], offsets[left[pair] + 1]
+        j, j_end = offsets[right[pair]], offsets[right[pair] + 1]
+        count = 0
+        while i < i_end and j < j_end:
+            a, b = values[i], values[j]
+            count += a == b
+            i += a <= b
+            j += b <= a
+        result[pair] = count
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _weighted_overlap(values, offsets, weights, left, right):  # type: ignore[no-untyped-def]
+    """Sum over the values both articles hold of the product of their weights."""
+    result = np.empty(len(left), np.float64)
+    for pair in range(len(left)):
+        i, i_end = offsets[left[pair]], offsets[left[pair] + 1]
+        j, j_end = offsets[right[pair]], offsets[right[pair] + 1]
+        total = 0.0
+        while i < i_end and j < j_end:
+            a, b = values[i], values[j]
+            if a == b:
+                total += weights[i] * weights[j]
+            i += a <= b
+            j += b <= a
+        result[pair] = total
+    return result

@@ -1,0 +1,48 @@
+"""Work spread over threads, results in order.
+
+Law: the result is that of a plain loop, whatever the number of threads. Threads suffice, because
+the kernels, Arrow and NumPy let go of the interpreter's lock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Output = TypeVar("Output")
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(
+    function: Callable[[Item], Output], items: Iterable[Item], threads: int
+) -> Iterator[Output]:
+    """`function` of each item, in the order of the items.
+
+    Parameters
+    ----------
+    threads : int
+        0 takes one per core. At most twice as many items are under way or waiting to be fetched,
+        so memory stays bounded however many there are.
+    """
+    width = threads or cores()
+    waiting: deque[Future[Output]] = deque()
+    with ThreadPoolExecutor(width, thread_name_prefix="dedup") as pool:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= 2 * width:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def spans(total: int, length: int) -> list[slice]:
+    """Slices of at most `length` that cover `range(total)`."""
+    return [slice(start, min(start + length, total)) for start in range(0, total, length)]

@@ -1,0 +1,78 @@
+"""What a run keeps between its verbs.
+
+Law: a file is there whole or not at all, and what is there need not be made again. Files are Arrow
+IPC, read by memory map, so passing a table from one verb to the next costs no copy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+
+class Workspace:
+    """A folder of one run's intermediate tables and notes.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+        """Write a table batch by batch; it appears under its name once it is whole."""
+        partial = self._partial(name)
+        try:
+            with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+            os.replace(partial, self._table(name))
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Write a table that is in memory."""
+        self.write(name, table.schema, table.to_batches())
+
+    def read(self, name: str) -> pa.Table:
+        """A table, memory-mapped."""
+        with pa.memory_map(str(self._table(name))) as source:
+            return pa.ipc.open_file(source).read_all()
+
+    def read_all(self, prefix: str) -> pa.Table:
+        """The tables whose names start so, in the order of their names, as one."""
+        names = sorted(path.stem for path in self.folder.glob(f"{prefix}*.arrow"))
+        return pa.concat_tables([self.read(name) for name in names])
+
+    def note(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:
+        """Write down facts, and give them back; a note says that what it tells of is done."""
+        partial = self._partial(name)
+        partial.write_text(json.dumps(facts), encoding="utf-8")
+        os.replace(partial, self.folder / f"{name}.json")
+        return facts
+
+    def noted(self, name: str) -> dict[str, Any] | None:
+        """Facts written down before, or None."""
+        path = self.folder / f"{name}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def notes(self, prefix: str) -> list[dict[str, Any]]:
+        """The notes whose names start so, in the order of their names."""
+        paths = sorted(self.folder.glob(f"{prefix}*.json"))
+        return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+    def _table(self, name: str) -> Path:
+        return self.folder / f"{name}.arrow"
+
+    def _partial(self, name: str) -> Path:
+        return self.folder / f".{name}.{uuid.uuid4().hex}"
