@@ -1,7 +1,33 @@
 """Find the news stories that are syndications or rewrites of the same wire copy."""
 
-from dedup.pipeline import cluster_articles
-from dedup.settings import Settings
-from dedup.store import Result, read
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dedup.pipeline import cluster_articles
+    from dedup.settings import Settings
+    from dedup.store import Result, read
 
 __all__ = ["Result", "Settings", "cluster_articles", "read"]
+
+# The compiled kernels take a second to import, so each name is fetched when it is first used
+# (PEP 562); a command that needs none of them starts at once.
+_HOMES = {
+    "Result": "dedup.store",
+    "Settings": "dedup.settings",
+    "cluster_articles": "dedup.pipeline",
+    "read": "dedup.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted(globals() | _HOMES)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numba import njit
 
 
 class Ragged(NamedTuple):
@@ -62,10 +63,8 @@ class Ragged(NamedTuple):
 
     def take(self, rows: np.ndarray) -> Ragged:
         """The lists of the given articles, in the given order."""
-        lengths = self.lengths[rows]
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return Ragged(self.values[np.repeat(self.offsets[rows], lengths) + within], offsets)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.lengths[rows])])
+        return Ragged(_take(self.values, self.offsets, rows, offsets), offsets)
 
     def part(self, rows: slice) -> Ragged:
         """The lists of consecutive articles, without a copy of their values."""
@@ -74,9 +73,39 @@ class Ragged(NamedTuple):
 
     def keep(self, mask: np.ndarray) -> Ragged:
         """The lists without the values that `mask` (bool, shape (n_values,)) leaves out."""
-        kept = np.concatenate([np.zeros(1, np.int64), np.cumsum(mask)])
-        return Ragged(self.values[mask], kept[self.offsets])
+        return Ragged(*_keep(self.values, self.offsets, mask))
+
+    def without(self, positions: np.ndarray) -> Ragged:
+        """The lists without the values at the given positions."""
+        mask = np.ones(len(self.values), bool)
+        mask[positions] = False
+        return self.keep(mask)
 
     def owners(self) -> np.ndarray:
         """Article of each value: ndarray of int64, shape (n_values,)."""
         return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
+
+
+@njit(cache=True, nogil=True)
+def _take(values, offsets, rows, new_offsets):  # type: ignore[no-untyped-def]
+    result = np.empty(new_offsets[-1], values.dtype)
+    for at in range(len(rows)):
+        start, stop = offsets[rows[at]], offsets[rows[at] + 1]
+        result[new_offsets[at] : new_offsets[at + 1]] = values[start:stop]
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _keep(values, offsets, mask):  # type: ignore[no-untyped-def]
+    total = 0
+    for keep in mask:
+        total += keep
+    result = np.empty(total, values.dtype)
+    new_offsets, count = np.zeros(len(offsets), np.int64), 0
+    for article in range(len(offsets) - 1):
+        for at in range(offsets[article], offsets[article + 1]):
+            if mask[at]:
+                result[count] = values[at]
+                count += 1
+        new_offsets[article + 1] = count
+    return result, new_offsets

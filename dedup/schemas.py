@@ -176,9 +176,7 @@ SIGNED = _table(
         ARTICLES.field("published_at"),
         CLUSTERS.field("agency"),
         _column("text_hash", pa.uint64(), "hash of all its tokens in order", nullable=False),
-        _column("shingles", pa.large_list(pa.uint64()), "sorted distinct shingle hashes"),
-        _column("words", pa.large_list(pa.uint64()), "sorted distinct token hashes"),
-        _column("word_counts", pa.large_list(pa.uint32()), "how often each word stands in it"),
+        _column("tokens", pa.large_list(pa.uint64()), "token hashes of its body, in order"),
     ],
 )
 
@@ -198,8 +196,9 @@ DISTINCT = _table(
     [
         _column("shingles", pa.large_list(pa.uint64()), "shingle hashes without template"),
         _column("template_shingles", pa.int32(), "shingles left out as template"),
-        _column("words", pa.large_list(pa.uint64()), "sorted distinct token hashes"),
+        _column("words", pa.large_list(pa.uint64()), "sorted distinct token hashes, without template"),
         _column("word_counts", pa.large_list(pa.uint32()), "how often each word stands in it"),
+        _column("word_idf", pa.large_list(pa.float32()), "inverse document frequency of each word"),
     ],
 )
 

@@ -46,6 +46,7 @@ def group(settings: Settings, work: Workspace) -> dict[str, Any]:
         Ragged.of(distinct["shingles"]),
         Ragged.of(distinct["words"]),
         Ragged.of(distinct["word_counts"]).values,
+        Ragged.of(distinct["word_idf"]).values,
     )
     labels, pairs = _clusters(given, work.read("scored"), settings)
     numbers = articles["distinct"].to_numpy()
@@ -181,6 +182,8 @@ def _cluster_table(
     def to_lead(values: np.ndarray) -> np.ndarray:
         return np.where(same, np.float32(1), values)[numbers]
 
+    relation = verify.relations(pairs.scores, settings.similarity_floor)
+    relation = np.where(same, "identical", relation)[numbers]
     columns = {
         "article_id": ids,
         "cluster_id": lead_ids,
@@ -188,7 +191,7 @@ def _cluster_table(
         "cluster_size": sizes.astype(np.int32),
         "is_lead": is_lead,
         "lead_id": lead_ids,
-        "relation": _relations(pairs.scores, same, settings)[numbers],
+        "relation": np.where(is_lead, np.where(sizes > 1, "lead", "single"), relation),
         "jaccard": to_lead(pairs.scores.jaccard),
         "containment": to_lead(pairs.scores.containment_left),
         "lead_containment": to_lead(pairs.scores.containment_right),
@@ -196,19 +199,10 @@ def _cluster_table(
         "template_shingles": distinct["template_shingles"].to_numpy()[numbers],
         **{name: articles[name] for name in ("agency", "source", "published_at", "title")},
     }
-    columns["relation"] = np.where(
-        is_lead, np.where(sizes > 1, "lead", "single"), columns["relation"]
-    )
     table = pa.table({name: columns[name] for name in CLUSTERS.names}).cast(CLUSTERS)
     return table.sort_by(
         [("cluster_id", "ascending"), ("is_lead", "descending"), ("article_id", "ascending")]
     )
-
-
-def _relations(scores: verify.Scores, same: np.ndarray, settings: Settings) -> np.ndarray:
-    names = np.array(verify.RELATION_NAMES, object)[scores.relation]
-    reached = scores.similarity >= np.float32(settings.similarity_floor)
-    return np.where(same, "identical", np.where(reached, names, "indirect"))
 
 
 def _pair_table(
@@ -239,7 +233,7 @@ def _pair_table(
         "cluster_id": pc.if_else(pa.array(together), cluster_ids, pa.scalar(None, pa.string())),
         "relation": np.concatenate(
             [
-                np.array(verify.RELATION_NAMES, object)[scores.relation],
+                verify.relations(scores, settings.similarity_floor),
                 np.full(len(again), "identical", object),
             ]
         ),

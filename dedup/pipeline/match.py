@@ -18,12 +18,12 @@ from dedup.plan import plan
 from dedup.ragged import Ragged
 from dedup.schemas import DISTINCT, MATCHED, REJECTS, SCORED, TEMPLATE
 from dedup.settings import Settings
-from dedup.stages import candidates, cluster, sign, template, verify
+from dedup.stages import candidates, cluster, shingle, sign, template, verify
 from dedup.threads import in_order, spans
 from dedup.workspace import Workspace
 
-_CHUNK = 20_000
-"""Pairs or articles of one unit of threaded work."""
+_PAIRS, _ARTICLES = 20_000, 2_000
+"""Pairs and articles of one unit of threaded work."""
 
 
 def match(settings: Settings, work: Workspace) -> dict[str, Any]:
@@ -39,16 +39,15 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
     signed = work.read_all("signed-")
     articles, rejects = _unique_ids(signed)
     numbers, first = _distinct_texts(articles["text_hash"].to_numpy())
-    rows = articles["place"].to_numpy()[first]
     names = articles["source"].combine_chunks().take(pa.array(first))
-    sources = _source_codes(names)
-    shingles = Ragged.of(signed["shingles"]).take(rows)
-    removed = _template(shingles, sources, settings)
-    kept = shingles.keep(~removed)
+    tokens = Ragged.of(signed["tokens"]).take(articles["place"].to_numpy()[first])
+    shingles = _shingles(tokens, settings)
+    kept, left_out = _template(shingles, _source_codes(names), names, settings)
+    words = _words(tokens, kept, settings)
+    idf = verify.inverse_document_frequencies(words.sets)
     found, capped = _candidates(kept, settings)
-    words = Ragged.of(signed["words"]).take(rows)
-    counts = Ragged.of(signed["word_counts"]).take(rows).values
-    scored = _scored(verify.evidence(kept, words, counts), found, settings)
+    given = verify.evidence(kept, words.sets, words.counts, idf)
+    scored = _scored(given, found, settings)
 
     matched = articles.append_column(MATCHED.field("distinct"), pa.array(numbers))
     work.write_table("matched", matched.select(MATCHED.names).cast(MATCHED))
@@ -60,13 +59,14 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
             [
                 kept.arrow(),
                 pa.array((shingles.lengths - kept.lengths).astype(np.int32)),
-                words.arrow(),
-                words._replace(values=counts).arrow(),
+                words.sets.arrow(),
+                words.sets._replace(values=words.counts).arrow(),
+                words.sets._replace(values=idf).arrow(),
             ],
             schema=DISTINCT,
         ),
     )
-    work.write_table("out-template", _template_table(shingles, removed, sources, names))
+    work.write_table("out-template", left_out)
     generators = found.generators
     return work.note(
         "matched",
@@ -75,7 +75,7 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
             "distinct": len(first),
             "repeated_rows": rejects.num_rows,
             "shingles": len(shingles.values),
-            "template_shingles": int(removed.sum()),
+            "template_shingles": len(shingles.values) - len(kept.values),
             "candidates": len(generators),
             "candidates_by_lsh": int((generators & candidates.LSH > 0).sum()),
             "candidates_by_sketch": int((generators & candidates.SKETCH > 0).sum()),
@@ -91,7 +91,7 @@ def _unique_ids(signed: pa.Table) -> tuple[pa.Table, pa.Table]:
 
     Of several rows with one id the first is kept.
     """
-    flat = signed.drop_columns(["shingles", "words", "word_counts"]).combine_chunks()
+    flat = signed.drop_columns(["tokens"]).combine_chunks()
     flat = flat.append_column("place", pa.array(np.arange(flat.num_rows)))
     flat = flat.sort_by([("article_id", "ascending"), ("place", "ascending")])
     ids = flat["article_id"].combine_chunks()
@@ -134,42 +134,81 @@ def _source_codes(sources: pa.StringArray) -> np.ndarray:
     return codes.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _template(shingles: Ragged, sources: np.ndarray, settings: Settings) -> np.ndarray:
-    """Which shingles are page furniture or common phrases: bool, shape (n_shingles,).
+def _shingles(tokens: Ragged, settings: Settings) -> Ragged:
+    pieces = in_order(
+        lambda part: shingle.shingle_sets(tokens.part(part), settings.shingle_size),
+        spans(len(tokens.lengths), _ARTICLES),
+        settings.threads,
+    )
+    return Ragged.joined(list(pieces), pa.uint64())
+
+
+def _words(tokens: Ragged, kept: Ragged, settings: Settings) -> shingle.Words:
+    """Words outside of template, so that an outlet's telephone number is nobody's figure."""
+
+    def words(part: slice) -> shingle.Words:
+        body = shingle.without_template(tokens.part(part), kept.part(part), settings.shingle_size)
+        return shingle.word_sets(body)
+
+    pieces = list(in_order(words, spans(len(tokens.lengths), _ARTICLES), settings.threads))
+    counts = [np.empty(0, np.uint32), *(piece.counts for piece in pieces)]
+    sets = Ragged.joined([piece.sets for piece in pieces], pa.uint64())
+    return shingle.Words(sets, np.concatenate(counts))
+
+
+def _template(
+    shingles: Ragged, sources: np.ndarray, names: pa.StringArray, settings: Settings
+) -> tuple[Ragged, pa.Table]:
+    """Shingles without page furniture and common phrases, and the table of what was left out.
 
     Which articles are versions of one story has to be known to count stories, and what is template
     to tell versions: so first what an outlet repeats beyond any story goes, then versions are told
     by what is left, then stories are counted.
     """
     everywhere = np.zeros(len(sources), np.int64)
-    n_values = len(shingles.values)
     by_source, by_all = in_order(
         lambda given: template.repeats(shingles, *given),
         [(sources, settings.template_stories), (everywhere, settings.common_stories)],
         settings.threads,
     )
     each = np.arange(len(sources))
-    beyond = template.in_stories(by_source, each, settings.template_articles, n_values)
-    stories = _versions(shingles.keep(~beyond), settings)
-    repeated = template.in_stories(by_source, stories, settings.template_stories, n_values)
-    common = template.in_stories(by_all, stories, settings.common_stories, n_values)
-    return beyond | repeated | common
+    beyond = template.in_stories(by_source, each, settings.template_articles)
+    stories = _versions(shingles.without(template.places(by_source, beyond)), settings)
+    repeated = beyond | template.in_stories(by_source, stories, settings.template_stories)
+    common = template.in_stories(by_all, stories, settings.common_stories)
+    left_out = [template.places(by_source, repeated), template.places(by_all, common)]
+    table = pa.concat_tables(
+        [
+            _template_table(shingles, by_source, repeated, names),
+            _template_table(shingles, by_all, common, pa.nulls(len(sources), pa.string())),
+        ]
+    )
+    return shingles.without(np.concatenate(left_out)), table
+
+
+def _template_table(
+    shingles: Ragged, found: template.Repeats, chosen: np.ndarray, names: pa.StringArray
+) -> pa.Table:
+    counts = np.bincount(found.keys, minlength=found.n_keys)[chosen]
+    first = np.empty(found.n_keys, np.int64)
+    first[found.keys[::-1]] = found.positions[::-1]
+    first = first[chosen]
+    owners = np.searchsorted(shingles.offsets, first, side="right") - 1
+    columns = [
+        names.take(pa.array(owners)),
+        pa.array(shingles.values[first]),
+        pa.array(counts.astype(np.int32)),
+    ]
+    return pa.Table.from_arrays(columns, schema=TEMPLATE).sort_by(
+        [("source", "ascending"), ("shingle", "ascending")]
+    )
 
 
 def _versions(shingles: Ragged, settings: Settings) -> np.ndarray:
     """Story of each article, as far as its versions are close copies: int64, shape (n,)."""
     sketches = candidates.sketch(shingles, settings.sketch_scale)
-    proposed = candidates.sketch_pairs(sketches, settings.sketch_shared, settings.bucket_cap)
-    left, right = candidates.ends(proposed.keys)
-    pieces = in_order(
-        lambda part: verify.shared_shingles(shingles, left[part], right[part]),
-        spans(len(left), _CHUNK),
-        settings.threads,
-    )
-    shared = np.concatenate([np.empty(0, np.int32), *pieces])
-    sizes = shingles.lengths
-    close = shared >= settings.version_floor * (sizes[left] + sizes[right] - shared)
-    return cluster.components(len(sizes), left[close], right[close])
+    left, right = candidates.close_pairs(sketches, settings.version_floor, settings.bucket_cap)
+    return cluster.components(len(shingles.lengths), left, right)
 
 
 def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candidates, int]:
@@ -179,7 +218,7 @@ def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candid
     n = len(shingles.offsets) - 1
     pieces = in_order(
         lambda part: sign.sign(shingles.part(part), settings.num_perm, settings.seed),
-        spans(n, _CHUNK // 10),
+        spans(n, _ARTICLES),
         settings.threads,
     )
     empty = np.empty((0, settings.num_perm), np.uint32)
@@ -205,7 +244,7 @@ def _scored(
     """Candidates that reach the floor."""
     pieces = in_order(
         lambda part: verify.score(given, found.left[part], found.right[part]).similarity,
-        spans(len(found.left), _CHUNK),
+        spans(len(found.left), _PAIRS),
         settings.threads,
     )
     similarity = np.concatenate([np.empty(0, np.float32), *pieces])
@@ -219,21 +258,3 @@ def _scored(
         ],
         schema=SCORED,
     )
-
-
-def _template_table(
-    shingles: Ragged, removed: np.ndarray, sources: np.ndarray, names: pa.StringArray
-) -> pa.Table:
-    """What was left out, once per source."""
-    owners = sources[shingles.owners()[removed]]
-    values = shingles.values[removed]
-    order = np.lexsort((values, owners))
-    owners, values = owners[order], values[order]
-    starts = np.flatnonzero(
-        np.concatenate([[True], (owners[1:] != owners[:-1]) | (values[1:] != values[:-1])])
-    ) if len(values) else np.empty(0, np.int64)
-    counts = np.diff(np.append(starts, len(values)))
-    source = names.dictionary_encode()
-    indices = pa.array(owners[starts], mask=owners[starts] < 0)
-    columns = [source.dictionary.take(indices), pa.array(values[starts]), pa.array(counts.astype(np.int32))]
-    return pa.Table.from_arrays(columns, schema=TEMPLATE)

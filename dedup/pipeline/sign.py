@@ -1,4 +1,4 @@
-"""First verb: a shard's articles to sets of shingles and words.
+"""First verb: a shard's articles to tokens.
 
 Law: what a shard becomes depends on its rows and the settings alone, so it is made once.
 """
@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dedup.ragged import Ragged
 from dedup.schemas import REJECTS, SIGNED
 from dedup.settings import Settings
 from dedup.sources import Batch, Shard, read_shard
 from dedup.stages.credit import credits
-from dedup.stages.shingle import token_sets
+from dedup.stages.shingle import text_hashes
 from dedup.stages.text import tokenise
 from dedup.threads import in_order
 from dedup.workspace import Workspace
@@ -71,19 +72,16 @@ def _sign(articles: pa.RecordBatch, settings: Settings) -> tuple[pa.RecordBatch,
     texts = articles.column("text")
     credited = credits(texts)
     tokens = tokenise(texts, credited.spans)
-    sets = token_sets(tokens.hashes, tokens.offsets, settings.shingle_size)
+    body = Ragged(tokens.hashes, tokens.offsets)
     columns = {name: articles.column(name) for name in articles.schema.names}
     columns |= {
         "agency": credited.agencies,
-        "text_hash": pa.array(sets.text_hashes),
-        "shingles": sets.shingles.arrow(),
-        "words": sets.words.arrow(),
-        "word_counts": sets.words._replace(values=sets.counts).arrow(),
+        "text_hash": pa.array(text_hashes(body)),
+        "tokens": body.arrow(),
     }
     signed = pa.RecordBatch.from_arrays([columns[name] for name in SIGNED.names], schema=SIGNED)
-    lengths = np.diff(tokens.offsets)
-    long_enough = pa.array(lengths >= settings.min_tokens)
-    return signed.filter(long_enough), _too_short(articles, lengths, settings.min_tokens)
+    long_enough = pa.array(body.lengths >= settings.min_tokens)
+    return signed.filter(long_enough), _too_short(articles, body.lengths, settings.min_tokens)
 
 
 def _too_short(articles: pa.RecordBatch, lengths: np.ndarray, floor: int) -> pa.RecordBatch:

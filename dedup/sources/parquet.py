@@ -37,14 +37,16 @@ def plan(file: File, position: int, settings: Settings) -> list[Shard]:
     keys = partition_keys(file.url).keys() - set(schema.names)
     rows.check_columns(file.url, [*schema.names, *sorted(keys)], settings)
     rows.check_types(file.url, schema, settings)
-    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
-    counts = [group.num_rows for group in groups]
+    counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    if sum(counts) != metadata.num_rows:
+        raise damaged(file.url, EOFError("row groups do not add up to the file's rows"))
+    # Bytes by share of rows: to ask a damaged footer for a column's size ends the process.
     return [
         Shard(
             file.url,
             position,
-            sum(_stored_bytes(groups[group]) for group in run),
-            file.version,
+            size=file.size * sum(counts[run.start : run.stop]) // max(metadata.num_rows, 1),
+            version=file.version,
             first_row=sum(counts[: run.start]),
             row_groups=tuple(run),
         )
@@ -76,20 +78,20 @@ def _pieces(
     names = set(column_names(settings).values()).intersection(parquet.schema_arrow.names)
     stored = parquet.metadata.row_group(group)
     fitting = rows.BATCH_BYTES * stored.num_rows // max(stored.total_byte_size, 1)
-    step, done = min(settings.batch_rows, max(fitting, 1)), 0
-
-    def batches(size: int) -> Iterator[pa.RecordBatch]:
-        return parquet.iter_batches(size, [group], sorted(names), use_threads=False)
-
-    try:
-        for batch in batches(step):
-            yield batch
-            done += batch.num_rows
-    except BROKEN:
-        try:  # the piece that failed may begin with good rows
-            yield from islice(batches(1), done, None)
+    step = min(settings.batch_rows, max(fitting, 1))
+    broken: Exception = EOFError(f"the row group ends before its {stored.num_rows} rows")
+    done = 0
+    for size in (step, 1):  # where a piece fails, its first rows may be read one by one
+        pieces = parquet.iter_batches(size, [group], sorted(names), use_threads=False)
+        try:
+            for piece in islice(pieces, done, None):
+                yield piece
+                done += piece.num_rows
+            break
         except BROKEN as error:
-            yield error
+            broken = error
+    if done < stored.num_rows:
+        yield broken
 
 
 @contextmanager
@@ -103,7 +105,7 @@ def _opened(url: str) -> Iterator[pq.ParquetFile]:
                 page_checksum_verification=True,
                 coerce_int96_timestamp_unit="us",  # nanoseconds overflow silently before 1678
             )
-        except BROKEN as error:
+        except (*BROKEN, UnicodeDecodeError) as error:
             raise damaged(url, error) from error
         yield parquet
 
@@ -117,7 +119,3 @@ def _runs(counts: Sequence[int], shard_rows: int) -> Iterator[range]:
             begin, held = group, 0
         held += count
     yield range(begin, len(counts))
-
-
-def _stored_bytes(group: pq.RowGroupMetaData) -> int:
-    return sum(group.column(i).total_compressed_size for i in range(group.num_columns))

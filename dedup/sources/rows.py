@@ -171,24 +171,14 @@ def checked(rows: pa.RecordBatch, faults: Sequence[Fault] = ()) -> Batch:
         What was found wrong while they were read; these rows are not in `rows`.
     """
     ids, texts = _text(_spelled(rows["article_id"])), _text(rows["text"])
-    reasons = pc.case_when(
-        pc.make_struct(
-            pc.or_(ids.unlike, texts.unlike),
-            pc.or_(ids.broken, texts.broken),
-            _blank(ids.values),
-            _blank(texts.values),
-        ),
-        *(pa.scalar(reason) for reason in ("wrong_type", "invalid_utf8", "null_id", "empty_text")),
-    )
-    if reasons.null_count < len(reasons):
-        faults = [*faults, *_faults(rows, ids, texts, reasons)]
-    readable = {name: rows[name] for name in rows.schema.names}
-    readable |= {"article_id": ids.values, "text": texts.values}
-    rows = pa.RecordBatch.from_pydict(readable)
-    if reasons.null_count < len(reasons):
-        rows = rows.filter(reasons.is_null())
-    articles, unread = _articles(rows)
-    return Batch(articles, _rejects(faults), unread)
+    reasons = _reasons(ids, texts)
+    rejects = _rejects([*faults, *_faults(rows, ids, reasons)])
+    columns = {name: rows[name] for name in rows.schema.names}
+    kept = pa.RecordBatch.from_pydict(columns | {"article_id": ids.values, "text": texts.values})
+    if reasons.null_count < len(reasons):  # to filter is to copy the texts
+        kept = kept.filter(reasons.is_null())
+    articles, unread = _articles(kept)
+    return Batch(articles, rejects, unread)
 
 
 def rejected(faults: Sequence[Fault]) -> Batch:
@@ -245,7 +235,18 @@ def _blank(values: pa.Array) -> pa.Array:
     return nothing.fill_null(True)
 
 
-def _faults(rows: pa.RecordBatch, ids: _Text, texts: _Text, reasons: pa.Array) -> Iterator[Fault]:
+def _reasons(ids: _Text, texts: _Text) -> pa.Array:
+    """Why each row is rejected, null where it is not; of several reasons the first."""
+    tests = {
+        "wrong_type": pc.or_(ids.unlike, texts.unlike),
+        "invalid_utf8": pc.or_(ids.broken, texts.broken),
+        "null_id": _blank(ids.values),
+        "empty_text": _blank(texts.values),
+    }
+    return pc.case_when(pc.make_struct(*tests.values()), *map(pa.scalar, tests))
+
+
+def _faults(rows: pa.RecordBatch, ids: _Text, reasons: pa.Array) -> Iterator[Fault]:
     for i in np.flatnonzero(reasons.is_valid()):
         reason, detail = reasons[i].as_py(), None
         if reason == "wrong_type":

@@ -25,7 +25,7 @@ class Shard:
     position : int
         Zero-based place of the file among the inputs.
     size : int
-        Bytes it takes in storage.
+        Bytes it takes in storage, about.
     version : str
         Differs when the content of `file`, or of `texts`, does.
     first_row : int

@@ -87,10 +87,28 @@ def sketch_pairs(sketches: Ragged, min_shared: int, cap: int) -> Proposals:
     cap : int
         Largest bucket that is paired out in full.
     """
+    keys, counts, capped = _shared_hashes(sketches, cap)
+    return Proposals(keys[counts >= min_shared], capped)
+
+
+def close_pairs(sketches: Ragged, floor: float, cap: int) -> tuple[np.ndarray, np.ndarray]:
+    """Left and right articles of the pairs whose sketches have a Jaccard of at least `floor`.
+
+    An estimate of the articles' own: at s, with n hashes in the union of the sketches, its standard
+    error is sqrt(s (1 - s) / n).
+    """
+    keys, counts, _ = _shared_hashes(sketches, cap)
+    left, right = ends(keys)
+    sizes = sketches.lengths
+    close = counts >= floor * (sizes[left] + sizes[right] - counts)
+    return left[close], right[close]
+
+
+def _shared_hashes(sketches: Ragged, cap: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Packed pairs that share a hash, how many they share, and the number of capped buckets."""
     order = np.argsort(sketches.values, kind="stable")
     keys, capped = _bucket_pairs(sketches.values[order], sketches.owners()[order], cap)
-    distinct, counts = np.unique(keys, return_counts=True)
-    return Proposals(distinct[counts >= min_shared], capped)
+    return *np.unique(keys, return_counts=True), capped
 
 
 def union(by_lsh: list[Proposals], by_sketch: Proposals) -> Candidates:

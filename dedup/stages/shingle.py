@@ -17,46 +17,57 @@ from numba import njit
 from dedup.ragged import Ragged
 
 
-class TokenSets(NamedTuple):
-    """What matching needs of a batch of articles.
+class Words(NamedTuple):
+    """Words of a batch of articles.
 
     Attributes
     ----------
-    shingles : Ragged of uint64
-        Sorted distinct shingle hashes of each article.
-    words : Ragged of uint64
+    sets : Ragged of uint64
         Sorted distinct token hashes of each article; the lowest bit marks tokens with a digit.
     counts : ndarray of uint32
-        How often each of `words.values` stands in its article.
-    text_hashes : ndarray of uint64, shape (n_articles,)
-        Hash of the whole token sequence: equal for texts that are the same after normalisation.
+        How often each of `sets.values` stands in its article.
     """
 
-    shingles: Ragged
-    words: Ragged
+    sets: Ragged
     counts: np.ndarray
-    text_hashes: np.ndarray
 
 
-def token_sets(hashes: np.ndarray, offsets: np.ndarray, size: int) -> TokenSets:
-    """Sets of a batch.
+def rolled(tokens: Ragged, size: int) -> Ragged:
+    """Shingle hashes (uint64) of each article in text order; the first is of its first tokens."""
+    return Ragged(*_roll(tokens.values, tokens.offsets, size))
+
+
+def shingle_sets(tokens: Ragged, size: int) -> Ragged:
+    """Sorted distinct shingle hashes (uint64) of each article, of `size` tokens each."""
+    return Ragged(*_sorted_sets(*rolled(tokens, size))[:2])
+
+
+def word_sets(tokens: Ragged) -> Words:
+    """Distinct words of each article and how often each stands in it."""
+    values, offsets, counts = _sorted_sets(tokens.values, tokens.offsets)
+    return Words(Ragged(values, offsets), counts)
+
+
+def text_hashes(tokens: Ragged) -> np.ndarray:
+    """Hash of each article's tokens in order: uint64, shape (n_articles,).
+
+    Equal for texts that are the same after normalisation; 0 for a text without tokens.
+    """
+    return _sequence_hashes(tokens.values, tokens.offsets)
+
+
+def without_template(tokens: Ragged, kept: Ragged, size: int) -> Ragged:
+    """Tokens that no shingle left out as template covers.
 
     Parameters
     ----------
-    hashes : ndarray of uint64, shape (n_tokens,)
-    offsets : ndarray of int64, shape (n_articles + 1,)
+    tokens : Ragged of uint64
+    kept : Ragged of uint64
+        Those of each article's shingles that count, sorted.
     size : int
         Tokens per shingle.
     """
-    rolled, rolled_offsets = _roll(hashes, offsets, size)
-    shingles, shingle_offsets, _ = _sorted_sets(rolled, rolled_offsets)
-    words, word_offsets, counts = _sorted_sets(hashes, offsets)
-    return TokenSets(
-        Ragged(shingles, shingle_offsets),
-        Ragged(words, word_offsets),
-        counts,
-        _sequence_hashes(hashes, offsets),
-    )
+    return tokens.keep(_outside(tokens.values, tokens.offsets, kept.values, kept.offsets, size))
 
 
 _BASE = np.uint64(0xD6E8FEB86659FD93)
@@ -93,6 +104,21 @@ def _roll(hashes, offsets, size):  # type: ignore[no-untyped-def]
                 count += 1
         rolled_offsets[article + 1] = count
     return rolled[:count], rolled_offsets
+
+
+@njit(cache=True, nogil=True)
+def _outside(tokens, offsets, kept, kept_offsets, size):  # type: ignore[no-untyped-def]
+    result = np.ones(len(tokens), np.bool_)
+    rolled, rolled_offsets = _roll(tokens, offsets, size)
+    for article in range(len(offsets) - 1):
+        mine = kept[kept_offsets[article] : kept_offsets[article + 1]]
+        begin, end = offsets[article], offsets[article + 1]
+        for at in range(rolled_offsets[article], rolled_offsets[article + 1]):
+            place = np.searchsorted(mine, rolled[at])
+            if place == len(mine) or mine[place] != rolled[at]:
+                first = begin + at - rolled_offsets[article]
+                result[first : min(first + size, end)] = False
+    return result
 
 
 @njit(cache=True, nogil=True)

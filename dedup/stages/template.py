@@ -5,7 +5,8 @@ that have nothing else in common is template; what comes back because the story 
 update, a second section, fifty outlets) is copy.
 
 Shingles that stand in too few articles to matter are sorted out first by a table of small counters,
-an upper bound per shingle, so that only the few that repeat are ever looked at one by one.
+an upper bound per shingle, so that only the few that repeat are ever looked at one by one. Sets are
+sorted, so the table is filled one range of hashes after the other and stays in the cache.
 """
 
 from __future__ import annotations
@@ -52,19 +53,15 @@ def repeats(shingles: Ragged, sources: np.ndarray, floor: int) -> Repeats:
         Higher finds fewer; a few that stand in fewer articles come along.
     """
     salts = (sources.astype(np.uint64) + np.uint64(1)) * _PRIME
-    bits = max(16, int(len(shingles.values) * 2).bit_length())
-    counters = _count(shingles.values, shingles.offsets, salts, sources, bits, floor)
-    positions, offsets = _survivors(
-        shingles.values, shingles.offsets, salts, sources, counters, floor
-    )
-    keys, n_keys = number(
-        shingles.values[positions] ^ np.repeat(salts, np.diff(offsets))
-    )
+    mask = _repeating(shingles.values, shingles.offsets, salts, sources, min(floor, 255))
+    positions = np.flatnonzero(mask)
+    offsets = np.searchsorted(positions, shingles.offsets)
+    keys, n_keys = number(shingles.values[positions] ^ np.repeat(salts, np.diff(offsets)))
     return Repeats(positions, keys, offsets, n_keys)
 
 
-def in_stories(found: Repeats, stories: np.ndarray, floor: int, n_values: int) -> np.ndarray:
-    """Which shingles stand in at least `floor` stories of their source.
+def in_stories(found: Repeats, stories: np.ndarray, floor: int) -> np.ndarray:
+    """Which keys stand in at least `floor` stories of their source.
 
     Parameters
     ----------
@@ -73,63 +70,52 @@ def in_stories(found: Repeats, stories: np.ndarray, floor: int, n_values: int) -
         Story of each article; articles with the same one count once.
     floor : int
         Higher leaves more in; at least the floor that `found` was made with.
-    n_values : int
-        Shingles there are in all.
 
     Returns
     -------
-    ndarray of bool, shape (n_values,)
+    ndarray of bool, shape (n_keys,)
     """
     order = np.argsort(stories, kind="stable")
-    counts = _count_stories(found.keys, found.offsets, order, stories, found.n_keys)
-    result = np.zeros(n_values, bool)
-    result[found.positions[counts[found.keys] >= floor]] = True
-    return result
+    return _count_stories(found.keys, found.offsets, order, stories, found.n_keys) >= floor
+
+
+def places(found: Repeats, chosen: np.ndarray) -> np.ndarray:
+    """Rising positions in `shingles.values` of the chosen keys (bool, shape (n_keys,))."""
+    return found.positions[chosen[found.keys]]
 
 
 _PRIME = np.uint64(0xD6E8FEB86659FD93)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _slot(key, bits):  # type: ignore[no-untyped-def]
-    return np.int64((key * _SPREAD) >> np.uint64(64 - bits))
+_RANGE_BITS = np.uint64(6)
 
 
 @njit(cache=True, nogil=True)
-def _bits(table):  # type: ignore[no-untyped-def]
-    bits = 0
-    while (1 << bits) < len(table):
+def _repeating(values, offsets, salts, sources, floor):  # type: ignore[no-untyped-def]
+    """Whether each value's slot was hit by at least `floor` articles of any source."""
+    result = np.zeros(len(values), np.bool_)
+    bits = 12
+    while (len(values) >> np.int64(_RANGE_BITS)) * 2 > (1 << bits):
         bits += 1
-    return bits
-
-
-@njit(cache=True, nogil=True)
-def _count(values, offsets, salts, sources, bits, floor):  # type: ignore[no-untyped-def]
-    """Articles per slot, up to `floor`: an upper bound for every key that falls into it."""
-    counters = np.zeros(1 << bits, np.uint8)
-    ceiling = np.uint8(min(floor, 255))
-    for article in range(len(salts)):
-        if sources[article] < 0:
-            continue
-        for at in range(offsets[article], offsets[article + 1]):
-            slot = _slot(values[at] ^ salts[article], bits)
-            counters[slot] += np.uint8(counters[slot] < ceiling)
-    return counters
-
-
-@njit(cache=True, nogil=True)
-def _survivors(values, offsets, salts, sources, counters, floor):  # type: ignore[no-untyped-def]
-    ceiling, bits = min(floor, 255), _bits(counters)
-    positions, count = np.empty(len(values), np.int64), 0
-    new_offsets = np.zeros(len(offsets), np.int64)
-    for article in range(len(salts)):
-        if sources[article] >= 0:
-            for at in range(offsets[article], offsets[article + 1]):
-                positions[count] = at
-                count += counters[_slot(values[at] ^ salts[article], bits)] >= ceiling
-        new_offsets[article + 1] = count
-    return positions[:count].copy(), new_offsets
+    shift, range_shift = np.uint64(64 - bits), np.uint64(64) - _RANGE_BITS
+    counters = np.empty(1 << bits, np.uint8)
+    starts, stops = offsets[:-1].copy(), offsets[:-1].copy()
+    for hash_range in range(1 << np.int64(_RANGE_BITS)):
+        counters[:] = 0
+        for article in range(len(salts)):
+            at, end = starts[article], offsets[article + 1]
+            while at < end and np.int64(values[at] >> range_shift) == hash_range:
+                if sources[article] >= 0:
+                    slot = np.int64(((values[at] ^ salts[article]) * _SPREAD) >> shift)
+                    counters[slot] += np.uint8(counters[slot] < floor)
+                at += 1
+            stops[article] = at
+        for article in range(len(salts)):
+            if sources[article] >= 0:
+                for at in range(starts[article], stops[article]):
+                    slot = np.int64(((values[at] ^ salts[article]) * _SPREAD) >> shift)
+                    result[at] = counters[slot] >= floor
+            starts[article] = stops[article]
+    return result
 
 
 @njit(cache=True, nogil=True)

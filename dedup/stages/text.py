@@ -44,13 +44,13 @@ _NGRAM_BY_RANGE = (
     (0xA9E0, 0xA9FF, 4),  # Burmese extended B
     (0xAA60, 0xAA7F, 4),  # Burmese extended A
     (0xF900, 0xFAFF, 2),  # Han compatibility
-    (0x1B000, 0x1B16F, 2),  # Kana supplements
+    (0x1AFF0, 0x1B16F, 2),  # Kana supplements
     (0x20000, 0x323AF, 2),  # Han extensions B and later
 )
 _LONGEST_NGRAM = 8  # a power of two, so that the ring below needs no division
 
-_APOSTROPHES = "'`´ʹʻʼʽˈ‘’‚‛′＇"
-_DIGIT_POINTS = ".,٫٬．，"
+# Those that NFKD leaves as they are; it makes of U+00B4 a space and an accent.
+_APOSTROPHES = "'`ʹʻʼʽˈ‘’‚‛′"
 
 # No script lies above; what does (tags, variation selectors, private use) is ignored.
 _LAST_SCRIPT = 0x323B0
@@ -134,10 +134,12 @@ def whole(texts: pa.LargeStringArray) -> np.ndarray:
 @functools.cache
 def fold_table() -> FoldTable:
     """The table for this Python's Unicode version; built once per process."""
-    # Lone surrogates cannot stand in UTF-8. NUL parts the code points and combines with none.
+    # Lone surrogates cannot stand in UTF-8. NUL parts the code points and combines with none;
+    # itself it folds to another control character.
     points = ["" if 0xD800 <= point < 0xE000 else chr(point) for point in range(1, _LAST_SCRIPT)]
-    text = unicodedata.normalize("NFKD", "\0".join(["", *points]))
-    text = unicodedata.normalize("NFKD", text.casefold())
+    text = unicodedata.normalize("NFKD", "\0".join(["\1", *points]))
+    # The dotless i is the one letter that does not fold to what its capital folds to.
+    text = unicodedata.normalize("NFKD", text.casefold()).replace("ı", "i")
     characters = np.frombuffer(text.encode("utf-32-le"), np.uint32)
     owner = np.cumsum(characters == 0)
     kinds = _kinds()
@@ -183,7 +185,8 @@ def _ascii_digits(characters: np.ndarray) -> np.ndarray:
 
 def _entities() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     names = sorted(name[:-1] for name in html.entities.html5 if name.endswith(";"))
-    keys = np.array([_name_key(np.frombuffer(name.encode(), np.uint8)) for name in names], np.uint64)
+    spelt = [np.frombuffer(name.encode(), np.uint8) for name in names]
+    keys = np.array([_name_key(name) for name in spelt], np.uint64)
     points = np.full((len(names), 2), -1, np.int32)
     for row, name in enumerate(names):
         meaning = html.entities.html5[name + ";"]
@@ -268,8 +271,8 @@ def _numeric_entity(buffer, at, end, table):  # type: ignore[no-untyped-def]
     """Code point of `#…;` at `at` and the byte after it; -1 where it is none."""
     hexadecimal = at < end and (buffer[at] | 32) == 120  # 'x'
     i = at + 1 if hexadecimal else at
-    point, digits = 0, 0
-    while i < end and digits < 8:
+    first, point = i, 0
+    while i < end:
         byte = np.int64(buffer[i])
         if 48 <= byte <= 57:
             digit = byte - 48
@@ -277,10 +280,9 @@ def _numeric_entity(buffer, at, end, table):  # type: ignore[no-untyped-def]
             digit = (byte | 32) - 87
         else:
             break
-        point = point * (16 if hexadecimal else 10) + digit
-        digits += 1
+        point = min(point * (16 if hexadecimal else 10) + digit, 0x110000)
         i += 1
-    if digits == 0 or i >= end or buffer[i] != 59:  # ';'
+    if i == first or i >= end or buffer[i] != 59:  # ';'
         return -1, at
     if 128 <= point < 160:
         point = table.latin_escapes[point - 128]
@@ -314,27 +316,54 @@ def _entity(buffer, at, end, table):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _after_line_end(buffer, at, end):  # type: ignore[no-untyped-def]
-    """The byte where the next line's text starts if a line ends at `at`; else -1."""
-    i = at
-    while i < end and (buffer[i] == 32 or buffer[i] == 9 or buffer[i] == 13):
-        i += 1
-    if i >= end or buffer[i] != 10:
-        return -1
-    while i < end and (buffer[i] == 32 or buffer[i] == 9 or buffer[i] == 13 or buffer[i] == 10):
-        i += 1
-    return i
+def _first_folded(buffer, at, end, folds, folded):  # type: ignore[no-untyped-def]
+    """First folded character at or after `at`; 0 where there is none."""
+    while at < end:
+        point, at = _decode(buffer, at, end)
+        if point < _LAST_SCRIPT and folds[point] < folds[point + 1]:
+            return folded[folds[point]]
+    return np.uint32(0)
 
 
 @njit(cache=True, nogil=True)
-def _first_folded(buffer, at, end, table):  # type: ignore[no-untyped-def]
-    """First folded character of the code point at `at`; 0 where there is none."""
-    if at >= end:
-        return np.uint32(0)
-    point, _ = _decode(buffer, at, end)
-    if table.starts[point] == table.starts[point + 1]:
-        return np.uint32(0)
-    return table.folded[table.starts[point]]
+def _after_blanks(buffer, at, end, folds, folded):  # type: ignore[no-untyped-def]
+    """The byte past the white space, line ends left out, and ignored characters at `at`."""
+    while at < end:
+        point, after = _decode(buffer, at, end)
+        if point != 9 and point != 13 and point < _LAST_SCRIPT:
+            for i in range(folds[point], folds[point + 1]):
+                if folded[i] != 32:
+                    return at
+        at = after
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _after_line_end(buffer, at, end, folds, folded):  # type: ignore[no-untyped-def]
+    """The byte where the next line's text starts if a line ends at `at`; else -1."""
+    at = _after_blanks(buffer, at, end, folds, folded)
+    if at >= end or buffer[at] != 10:
+        return -1
+    while at < end and buffer[at] == 10:
+        at = _after_blanks(buffer, at + 1, end, folds, folded)
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _may_go_on(character):  # type: ignore[no-untyped-def]
+    """Whether a word may go on past this separator: hyphens, decimal and thousands marks."""
+    return (44 <= character <= 46) or (character == 0x2010) or (0x66B <= character <= 0x66C)
+
+
+@njit(cache=True, nogil=True)
+def _goes_on(character, last, buffer, at, end, folds, folded, kinds):  # type: ignore[no-untyped-def]
+    """The byte where the word goes on past a separator that stands before `at`; else -1."""
+    if character == 45 or character == 0x2010:
+        after = _after_line_end(buffer, at, end, folds, folded)
+        first = _first_folded(buffer, after, end, folds, folded) if after >= 0 else np.uint32(0)
+        return after if kinds[first] == WORD else -1
+    following = _first_folded(buffer, at, end, folds, folded)
+    return at if _is_digit(last) and _is_digit(following) else -1
 
 
 @njit(cache=True, nogil=True)
@@ -407,24 +436,18 @@ def _tokenise_one(buffer, begin, at, end, table, hashes, starts, ends, count):  
                 first, other, after = _entity(buffer, at, end, table)
             if first >= 0:
                 point, second, at = first, other, after
-        elif (point == 45 or point == 0x2010) and length > 0 and kind == WORD:  # hyphens
-            after = _after_line_end(buffer, at, end)
-            if after >= 0 and kinds[_first_folded(buffer, after, end, table)] == WORD:
-                at = after
-                continue
-        elif (
-            (point == 46 or point == 44 or point == 0x66B or point == 0x66C)
-            and length > 0
-            and _is_digit(last)
-            and _is_digit(_first_folded(buffer, at, end, table))
-        ):
-            continue
         while point >= 0:
             if point >= _LAST_SCRIPT:
                 break
             for i in range(folds[point], folds[point + 1]):
                 character = folded[i]
                 this = np.int64(kinds[character])
+                final = i + 1 == folds[point + 1]  # else another separator follows: "…" is "..."
+                if kind == WORD and length > 0 and final and _may_go_on(character):
+                    onward = _goes_on(character, last, buffer, at, end, folds, folded, kinds)
+                    if onward >= 0:
+                        at = onward
+                        continue
                 # The word ends here, or an unspaced run too short for one n-gram does.
                 ends_token = this != kind and length > 0
                 if ends_token and (kind == WORD or length < kind - WORD):

@@ -14,18 +14,17 @@ from numba import njit
 from dedup.numbering import number
 from dedup.ragged import Ragged
 
-# What stands beside Jaccard counts this much against it, so that one floor serves for all: at a
-# floor of 0.2, half of an article held by another, or a cosine of one half.
-WEIGHT_BESIDE_JACCARD = 0.4
+# What stands beside Jaccard counts this much against it, so that one floor serves for all. At a
+# floor of 0.2: two fifths of an article held by another, or a cosine of 0.44.
+CONTAINMENT_WEIGHT, COSINE_WEIGHT = 0.5, 0.45
 
-# Figures speak only when the article with fewer of them has this many.
-_FEWEST_FIGURES = 3
-_FIGURES_DISAGREE, _FIGURES_AGREE = 0.3, 0.5
 # Below this share of verbatim text two articles are not related, whatever their words.
-_LEAST_CONTAINMENT = 0.05
+LEAST_CONTAINMENT = 0.05
 
-RELATION_NAMES = ("none", "copy", "excerpt", "rewrite")
-NONE, COPY, EXCERPT, REWRITE = range(4)
+# Figures speak only when the article with fewer of them has this many. A reworded copy keeps half
+# of them; below the second share, what is alike counts the less the fewer figures are.
+FEWEST_FIGURES = 3
+FIGURES_OF_REWRITE, FIGURES_IN_FULL = 0.5, 0.6
 
 
 class Evidence(NamedTuple):
@@ -37,11 +36,11 @@ class Evidence(NamedTuple):
         Sorted distinct shingle hashes, template removed.
     words : Ragged of uint64
         Sorted distinct token hashes; the lowest bit marks figures (tokens with a digit).
-    weights : ndarray of float64
+    weights : ndarray of float32
         TF-IDF weight of each of `words.values`.
     figures : Ragged of uint64
         The figures among `words`.
-    figure_weights : ndarray of float64
+    figure_weights : ndarray of float32
         Inverse document frequency of each of `figures.values`.
     """
 
@@ -62,9 +61,8 @@ class Scores(NamedTuple):
     jaccard, containment_left, containment_right, cosine : ndarray of float32
         0 to 1.
     similarity : ndarray of float32
-        What clusters are cut by, 0 to 1; 0 where the figures disagree.
-    relation : ndarray of uint8
-        Index into `RELATION_NAMES`, whatever the similarity.
+        What clusters are cut by, 0 to 1: the largest of Jaccard, weighted containment and, where
+        the figures agree, weighted cosine; less where the figures disagree.
     """
 
     shared: np.ndarray
@@ -73,25 +71,28 @@ class Scores(NamedTuple):
     containment_right: np.ndarray
     cosine: np.ndarray
     similarity: np.ndarray
-    relation: np.ndarray
 
 
-def evidence(shingles: Ragged, words: Ragged, counts: np.ndarray) -> Evidence:
-    """Evidence of a corpus, with TF-IDF weights learnt from it.
+def inverse_document_frequencies(words: Ragged) -> np.ndarray:
+    """ln(1 + articles / articles with the word) of each of `words.values`, as float32."""
+    numbers, distinct = number(words.values)
+    frequencies = np.bincount(numbers, minlength=distinct)
+    return np.log1p(len(words.lengths) / frequencies).astype(np.float32)[numbers]
 
-    A word's weight is (1 + ln count) * ln(1 + articles / articles with the word).
+
+def evidence(shingles: Ragged, words: Ragged, counts: np.ndarray, idf: np.ndarray) -> Evidence:
+    """Evidence of a corpus; a word's weight is (1 + ln count) * idf.
 
     Parameters
     ----------
     shingles, words : Ragged of uint64
     counts : ndarray of uint32
         How often each of `words.values` stands in its article.
+    idf : ndarray of float32
+        Of each of `words.values`; see :func:`inverse_document_frequencies`.
     """
-    articles = len(words.offsets) - 1
-    numbers, distinct = number(words.values)
-    idf = np.log1p(articles / np.bincount(numbers, minlength=distinct))[numbers]
     is_figure = (words.values & np.uint64(1)).astype(bool)
-    weights = (1 + np.log(counts)) * idf
+    weights = (np.float32(1) + np.log(counts, dtype=np.float32)) * idf
     return Evidence(shingles, words, weights, words.keep(is_figure), idf[is_figure])
 
 
@@ -108,32 +109,43 @@ def score(given: Evidence, left: np.ndarray, right: np.ndarray) -> Scores:
     in_right, in_left = shared / sizes[left], shared / sizes[right]
     containment = np.maximum(in_left, in_right)
     # Most candidates share next to nothing; only the others are worth a look at their words.
-    related = containment >= _LEAST_CONTAINMENT
+    related = containment >= LEAST_CONTAINMENT
     cosine, agreement = np.zeros(len(left)), np.zeros(len(left))
     cosine[related] = _cosine(given.words, given.weights, left[related], right[related])
     agreement[related] = _agreement(given, left[related], right[related])
     figures = np.minimum(given.figures.lengths[left], given.figures.lengths[right])
-    enough = figures >= _FEWEST_FIGURES
+    enough = figures >= FEWEST_FIGURES
 
-    reworded = enough & (agreement >= _FIGURES_AGREE)
-    by_cosine = np.where(reworded, WEIGHT_BESIDE_JACCARD * cosine, 0)
-    by_containment = WEIGHT_BESIDE_JACCARD * containment
-    similarity = np.maximum(np.maximum(jaccard, by_containment), by_cosine)
-    relation = np.select(
-        [jaccard >= np.maximum(by_containment, by_cosine), by_containment >= by_cosine],
-        [COPY, EXCERPT],
-        REWRITE,
-    )
-    apart = ~related | (enough & (agreement < _FIGURES_DISAGREE))
+    by_containment = CONTAINMENT_WEIGHT * containment
+    by_cosine = np.where(enough & (agreement >= FIGURES_OF_REWRITE), COSINE_WEIGHT * cosine, 0)
+    # Bulletins of one form tell other figures in the same words; copies tell the same.
+    trust = np.where(enough, np.minimum(agreement / FIGURES_IN_FULL, 1), 1)
+    similarity = related * trust * np.maximum(np.maximum(jaccard, by_containment), by_cosine)
     return Scores(
         shared,
         jaccard.astype(np.float32),
         in_right.astype(np.float32),
         in_left.astype(np.float32),
         cosine.astype(np.float32),
-        np.where(apart, 0, similarity).astype(np.float32),
-        np.where(apart, NONE, relation).astype(np.uint8),
+        similarity.astype(np.float32),
     )
+
+
+def relations(scores: Scores, floor: float) -> np.ndarray:
+    """Names, as in `schemas.RELATIONS`, of the pairs' relations: object, shape (n_pairs,).
+
+    A pair below the floor is "indirect": only other members hold it together.
+    """
+    containment = np.maximum(scores.containment_left, scores.containment_right)
+    return np.select(
+        [
+            scores.similarity < np.float32(floor),
+            scores.jaccard >= np.float32(floor),
+            CONTAINMENT_WEIGHT * containment >= np.float32(floor),
+        ],
+        ["indirect", "copy", "excerpt"],
+        "rewrite",
+    ).astype(object)
 
 
 def _cosine(

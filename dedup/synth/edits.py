@@ -13,7 +13,7 @@ from functools import partial
 from unicodedata import category
 
 from dedup.synth.draws import Draws
-from dedup.synth.language import Desk, Draft, Paragraph, Sentence
+from dedup.synth.language import Cast, Desk, Draft, Paragraph, Sentence
 from dedup.synth.marks import correction_line
 from dedup.synth.stories import paragraph
 
@@ -178,16 +178,27 @@ def rewrite(draft: Draft, desk: Desk) -> Draft:
 
 
 def next_version(draft: Draft, desk: Desk) -> Draft:
-    """A step of a chain: a fifth of the words replaced by cutting the tail and writing as much
-    anew at the top, and one word in twenty-five substituted."""
-    kept = tail_cut(draft, desk, keep=0.8)
+    """A step of a chain: the story a day on. Two fifths of the words go from the tail, as much with
+    new figures comes at the top, and one word in twenty-five is another."""
+    kept = tail_cut(draft, desk, keep=0.6)
     missing = draft.words() - kept.words()
+    later = replace(desk, cast=_next_day(desk))
     fresh: list[Paragraph] = []
     while missing > 0:
-        fresh.append(paragraph(desk))
+        fresh.append(paragraph(later))
         missing -= sum(len(sentence.tokens) for sentence in fresh[-1])
     mixed = headline(kept, desk).with_paragraphs([*fresh, *kept.paragraphs])
     return substitution(mixed, desk, share=0.04)
+
+
+def _next_day(desk: Desk) -> Cast:
+    """The same people and places; the figures are new."""
+    fresh = desk.language.cast(desk.draws)
+    facts = {
+        slot: fresh.facts[slot] if any(c.isdigit() for v in values for c in v) else values
+        for slot, values in desk.cast.facts.items()
+    }
+    return Cast(facts, fresh.figures, desk.cast.place)
 
 
 EDITS: dict[str, Edit] = {

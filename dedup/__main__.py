@@ -1,0 +1,237 @@
+"""The command line.
+
+Law: a command ends with exit status 0, or with one line on standard error and 2 (usage, input,
+settings, output), 1 (failure) or 130 (interrupted); never with a traceback. Each command is one
+library call, and imports what it needs only when it is run, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dedup.errors import DedupError, OutputError
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from dedup.pipeline import Progress
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the program's name; by default what this process was given.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with commands.make_context("dedup", given) as context:
+            commands.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.UsageError as error:
+        helper = f"; see {error.ctx.command_path} --help" if error.ctx else ""
+        return _fail(error.format_message().rstrip(".") + helper, error.exit_code)
+    except DedupError as error:
+        return _fail(str(error), error.exit_status)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", _INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. What is still buffered goes nowhere, or the
+        # interpreter would complain when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        said = f"{type(error).__name__}: {error}"
+        return _fail(f"{said}; python -X dev -m dedup … shows where", 1)
+    return 0
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo("error: " + " ".join(message.split()), err=True)
+    return status
+
+
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dedup")
+def commands() -> None:
+    """Find the news stories that are syndications or rewrites of the same wire copy."""
+
+
+@commands.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--output", required=True, metavar="OUT", help="Folder or URL for the run.")
+@click.option("--settings", "file", type=Path, metavar="FILE.toml", help="Settings to use.")
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change one setting; may be repeated, and wins over the file.",
+)
+def cluster(
+    inputs: tuple[str, ...], output: str, file: Path | None, changes: tuple[str, ...]
+) -> None:
+    """Cluster the articles of every INPUT: files, folders, patterns or URLs.
+
+    Parquet, JSON Lines, CSV or text files, known by their names' endings.
+    """
+    from dedup.settings import Settings
+
+    settings = Settings.load(file, changes)
+
+    from dedup.console import render
+    from dedup.pipeline import cluster_articles
+
+    with _progress_bar() as progress:
+        result = cluster_articles(inputs, output, settings, progress)
+    _show(render(result.info, result.summary))
+    click.echo(click.format_filename(f"{output.rstrip('/')}/latest"))
+
+
+@commands.command()
+@click.argument("output", metavar="OUT")
+@click.option("--truth", required=True, metavar="FILE", help="Gold: id,cluster or a,b,label.")
+@click.option(
+    "--level",
+    type=click.Choice(["cluster", "story"]),
+    default="cluster",
+    show_default=True,
+    help="What to compare.",
+)
+@click.option("--json", "file", type=Path, metavar="FILE", help="Write the figures here too.")
+def evaluate(output: str, truth: str, level: str, file: Path | None) -> None:
+    """Measure the latest run under OUT against a truth.
+
+    The truth is Parquet, CSV or JSON Lines.
+    """
+    import json
+
+    from dedup.evaluate import evaluate, read_truth
+    from dedup.store import read
+
+    measured = evaluate(read(output).clusters, read_truth(truth), f"{level}_id")
+    if file:
+        _write(file, json.dumps(measured.to_dict(), indent=2) + "\n")
+    _show(measured.render())
+
+
+@commands.command()
+@click.argument("output", metavar="OUT")
+@click.argument("article_a")
+@click.argument("article_b")
+def explain(output: str, article_a: str, article_b: str) -> None:
+    """Say why two articles of the latest run under OUT are together, or not."""
+    from dedup.explain import explain
+
+    _show(explain(output, article_a, article_b).render())
+
+
+@commands.command()
+@click.option("--articles", type=int, required=True, metavar="N", help="How many to make.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, metavar="S", help="Same seed, same articles."
+)
+@click.option("--output", type=Path, required=True, metavar="DIR", help="Folder for the files.")
+def synth(articles: int, seed: int, output: Path) -> None:
+    """Make up news with known copies: articles.parquet and truth.parquet."""
+    from dedup.synth import write
+
+    write(articles, seed, output)
+    for name in ("articles.parquet", "truth.parquet"):
+        click.echo(click.format_filename(output / name))
+
+
+@commands.command()
+def settings() -> None:
+    """Print every setting with its meaning, range and default, as a file for --settings."""
+    from dedup.settings import Settings
+
+    for name, field in Settings.model_fields.items():
+        bounds = _bounds(field)
+        click.echo(f"# {field.description}" + (f" ({bounds})" if bounds else ""))
+        click.echo(f"{name} = {_toml(field.default)}\n")
+
+
+_BOUNDS = {"ge": "{} or more", "gt": "above {}", "le": "{} or less", "lt": "below {}"}
+
+
+def _bounds(field: FieldInfo) -> str:
+    """Range of a setting, in words; empty where there is none."""
+    return ", ".join(
+        words.format(getattr(bound, kind))
+        for bound in field.metadata
+        for kind, words in _BOUNDS.items()
+        if hasattr(bound, kind)
+    )
+
+
+def _toml(value: Any) -> str:
+    # TOML writes strings, numbers and booleans as JSON does.
+    import json
+
+    return json.dumps(value)
+
+
+def _show(renderable: Any) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    with console.capture() as shown:
+        console.print(renderable)
+    # What the terminal's encoding lacks becomes a question mark. Through click, because rich would
+    # end the process by itself when the pipe is broken.
+    text = shown.get().encode(console.encoding, "replace").decode(console.encoding)
+    click.echo(text, nl=False)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            str(file), "a file that can be written", error.strerror or str(error), "name another"
+        ) from None
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Progress | None]:
+    """A bar on standard error that follows the library's progress; none unless it is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.description:7}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("sign", total=None)
+
+        def follow(verb: str, done: int, total: int) -> None:
+            # A verb of one unit has no measure to show but that it is at work.
+            bar.update(task, description=verb, completed=done, total=total if total > 1 else None)
+
+        yield follow
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""Template removal counts what a dictionary of sets counts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import ragged
+
+from dedup.ragged import Ragged
+from dedup.stages.template import in_stories, places, repeats
+
+# Derandomised: the examples follow from the test itself, so they are the same everywhere.
+brief = settings(derandomize=True, deadline=None, max_examples=300)
+SEED = 20250102
+
+# Spread over the whole range as hashes are, few enough to repeat.
+_KNOWN = [n * 0x9E3779B97F4A7C15 % 2**64 for n in range(12)] + [0, 2**64 - 1]
+Keys = dict[tuple[int, int], set[int]]
+
+
+def plain_stories(lists: Ragged, sources: np.ndarray, stories: np.ndarray) -> Keys:
+    """Stories that each shingle stands in, per source."""
+    found: Keys = defaultdict(set)
+    for value, article in zip(lists.values.tolist(), lists.owners().tolist(), strict=True):
+        if sources[article] >= 0:
+            found[int(sources[article]), value].add(int(stories[article]))
+    return found
+
+
+def assert_parity(
+    lists: Ragged, sources: np.ndarray, stories: np.ndarray, floor: int, story_floor: int
+) -> None:
+    found = repeats(lists, sources, floor)
+    counts = plain_stories(lists, sources, np.arange(len(sources)))
+    owners = lists.owners()
+    keys = [(int(sources[owners[at]]), int(lists.values[at])) for at in range(len(lists.values))]
+    positions = found.positions.tolist()
+    assert positions == sorted(set(positions))
+    assert all(keys[at][0] >= 0 for at in positions)
+    needed = {at for at, key in enumerate(keys) if len(counts.get(key, ())) >= floor}
+    assert needed <= set(positions)
+    # Equal keys where source and shingle are equal, and only there.
+    pairs = {(keys[at], key) for at, key in zip(positions, found.keys.tolist(), strict=True)}
+    assert len(pairs) == len({key for key, _ in pairs}) == len({number for _, number in pairs})
+    assert {number for _, number in pairs} == set(range(found.n_keys))
+    for article in range(len(sources)):
+        own = positions[found.offsets[article] : found.offsets[article + 1]]
+        assert all(owners[at] == article for at in own)
+    assert found.offsets[-1] == len(positions)
+
+    told = plain_stories(lists, sources, stories)
+    expected = [at for at, key in enumerate(keys) if len(told.get(key, ())) >= story_floor]
+    assert places(found, in_stories(found, stories, story_floor)).tolist() == expected
+
+
+@brief
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(_KNOWN), max_size=6), st.integers(-1, 2), st.integers(0, 3)
+        ),
+        max_size=14,
+    ),
+    st.integers(2, 5),
+    st.integers(0, 3),
+)
+def test_small_corpora(articles: list[tuple[list[int], int, int]], floor: int, more: int) -> None:
+    lists = ragged(values for values, _, _ in articles)
+    sources = np.array([source for _, source, _ in articles], np.int64)
+    stories = np.array([story for _, _, story in articles], np.int64)
+    assert_parity(lists, sources, stories, floor, floor + more)
+
+
+@pytest.mark.parametrize("floor", [2, 60, 254, 255])
+def test_floors_up_to_the_largest(floor: int) -> None:
+    """Shingles that stand in just as many articles as the floor, one fewer and far more."""
+    n = 600
+    held = {floor - 1: 5, floor: 6, floor + 1: 7, n: 8}
+    lists = ragged(
+        [value * 0x9E3779B97F4A7C15 % 2**64 for times, value in held.items() if article < times]
+        for article in range(n)
+    )
+    assert_parity(lists, np.zeros(n, np.int64), np.arange(n), floor, floor)
+
+
+def test_a_large_corpus() -> None:
+    """Enough values that the table of counters has to grow and be swept in ranges."""
+    print(f"seed {SEED}")
+    rng = np.random.default_rng(SEED)
+    known = rng.integers(0, 2**64, 40_000, np.uint64)
+    # A third of draws from few values, so that they repeat.
+    draws = np.where(
+        rng.random((3000, 60)) < 1 / 3,
+        rng.integers(0, 300, (3000, 60)),
+        rng.integers(0, len(known), (3000, 60)),
+    )
+    lists = ragged(known[row].tolist() for row in draws)
+    sources, stories = rng.integers(-1, 5, 3000), rng.integers(0, 900, 3000)
+    assert_parity(lists, sources, stories, 3, 3)
+    found = repeats(lists, sources, 3)
+    counts = plain_stories(lists, sources, np.arange(3000))
+    # What comes along needlessly shares a counter; those are at least twice the values.
+    needed = sum(len(articles) for articles in counts.values() if len(articles) >= 3)
+    assert needed <= len(found.positions) < needed + 0.5 * (len(lists.values) - needed)
+
+
+def test_nothing_repeats_without_articles_or_sources() -> None:
+    nothing = repeats(ragged([]), np.empty(0, np.int64), 2)
+    assert (nothing.n_keys, len(nothing.positions), nothing.offsets.tolist()) == (0, 0, [0])
+    unknown = repeats(ragged([[1], [1], [1]]), np.full(3, -1), 2)
+    assert (unknown.n_keys, unknown.offsets.tolist()) == (0, [0, 0, 0, 0])

@@ -1,0 +1,131 @@
+"""Candidate pairs: all of them where nothing is capped, few but connected where something is."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import components, ragged, sets_of
+
+from dedup.stages.candidates import (
+    LSH,
+    SKETCH,
+    Proposals,
+    band_pairs,
+    close_pairs,
+    ends,
+    sketch_pairs,
+    union,
+)
+
+# Derandomised: the examples follow from the test itself, so they are the same everywhere.
+brief = settings(derandomize=True, deadline=None, max_examples=300)
+
+_NO_CAP = 10_000
+
+
+def pairs_of(keys: np.ndarray) -> list[tuple[int, int]]:
+    left, right = ends(keys)
+    return list(zip(left.tolist(), right.tolist(), strict=True))
+
+
+small_lists = st.lists(st.lists(st.integers(0, 6), max_size=6), max_size=9)
+
+
+@brief
+@given(
+    st.lists(st.lists(st.integers(0, 2), min_size=4, max_size=4), max_size=12),
+    st.integers(0, 3),
+    st.integers(1, 4),
+    st.data(),
+)
+def test_banding_finds_what_agrees_in_all_rows(
+    signatures: list[list[int]], start: int, length: int, data: st.DataObject
+) -> None:
+    rows = range(start, min(start + length, 4))
+    n = len(signatures)
+    members = sorted(data.draw(st.sets(st.integers(0, n - 1)))) if n else []
+    array = np.array(signatures, np.uint32).reshape(n, 4)
+    found = band_pairs(array, np.array(members, np.int64), rows, _NO_CAP)
+    expected = [
+        (i, j)
+        for i, j in combinations(members, 2)
+        if all(signatures[i][row] == signatures[j][row] for row in rows)
+    ]
+    assert sorted(pairs_of(found.keys)) == expected
+    assert found.capped == 0
+
+
+@brief
+@given(small_lists, st.integers(1, 4))
+def test_the_sketch_join_finds_what_shares_enough(lists: list[list[int]], shared: int) -> None:
+    sets = ragged(lists)
+    found = sketch_pairs(sets, shared, _NO_CAP)
+    plain = sets_of(sets)
+    expected = [
+        (i, j) for i, j in combinations(range(len(plain)), 2) if len(plain[i] & plain[j]) >= shared
+    ]
+    assert pairs_of(found.keys) == expected
+    assert found.capped == 0
+
+
+@brief
+@given(small_lists, st.sampled_from([0.1, 1 / 3, 0.5, 1.0]))
+def test_close_pairs_have_the_jaccard(lists: list[list[int]], floor: float) -> None:
+    sets = ragged(lists)
+    left, right = close_pairs(sets, floor, _NO_CAP)
+    plain = sets_of(sets)
+    expected = [
+        (i, j)
+        for i, j in combinations(range(len(plain)), 2)
+        if plain[i] & plain[j] and len(plain[i] & plain[j]) / len(plain[i] | plain[j]) >= floor
+    ]
+    assert list(zip(left.tolist(), right.tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize("size", [3, 9, 10, 11, 12, 100, 5000])
+@pytest.mark.parametrize("cap", [2, 10, 100])
+def test_a_large_bucket_is_linked_and_not_paired_out(size: int, cap: int) -> None:
+    alike = np.zeros((size + 2, 4), np.uint32)
+    alike[-2:] = [1], [2]
+    members = np.arange(size + 2)
+    found = band_pairs(alike, members, range(4), cap)
+    pairs = pairs_of(found.keys)
+    assert len(pairs) == len(set(pairs))
+    assert all(left < right for left, right in pairs)
+    assert components(size + 2, pairs) == [0] * size + [size, size + 1]
+    assert found.capped == (size > cap)
+    if size > cap:
+        assert len(pairs) <= 9 * size
+    else:
+        assert len(pairs) == size * (size - 1) // 2
+
+
+def test_a_large_bucket_beside_small_ones() -> None:
+    lists = [[1, 2]] * 50 + [[3]] * 3 + [[4]] + [[2, 3]]
+    found = sketch_pairs(ragged(lists), 1, 10)
+    assert found.capped == 2
+    pairs = pairs_of(found.keys)
+    assert set(components(55, pairs)) == {0, 53}
+    assert {(50, 51), (50, 52), (51, 52), (50, 54)} <= set(pairs)
+
+
+def test_union_remembers_who_proposed() -> None:
+    def of(*pairs: tuple[int, int]) -> Proposals:
+        return Proposals(np.array([(a << 32) | b for a, b in pairs], np.uint64), 0)
+
+    bands = [of((0, 1), (2, 3)), of((2, 3), (1, 2)), of()]
+    found = union(bands, of((0, 4), (2, 3)))
+    assert list(zip(found.left.tolist(), found.right.tolist(), strict=True)) == [
+        *((0, 1), (0, 4), (1, 2), (2, 3))
+    ]
+    assert found.generators.tolist() == [LSH, SKETCH, LSH, LSH | SKETCH]
+
+
+def test_positions_up_to_the_largest_survive_packing() -> None:
+    largest = 2**32 - 1
+    keys = np.array([((largest - 1) << 32) | largest], np.uint64)
+    assert pairs_of(keys) == [(largest - 1, largest)]

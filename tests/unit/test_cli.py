@@ -1,0 +1,217 @@
+"""The command line on good input: what each command prints and leaves behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from dedup import Settings, read
+from dedup.__main__ import main
+
+SEED = 7
+ARTICLES = 200
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a made-up corpus and of a run over it, both made by commands."""
+    print("seed", SEED)
+    folder = tmp_path_factory.mktemp("corpus")
+    made = ["synth", "--articles", str(ARTICLES), "--seed", str(SEED), "--output", str(folder)]
+    assert main(made) == 0
+    assert main(["cluster", str(folder / "articles.parquet"), "--output", str(folder / "out")]) == 0
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """Standard output of a command that ends well and has nothing to complain of."""
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert (status, err) == (0, "")
+    return out
+
+
+# Help
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from dedup.__main__ import main; status = main(['--help']);"
+        "heavy = {'numba', 'numpy', 'pyarrow', 'scipy', 'sklearn', 'pydantic', 'rich.table'};"
+        "print(sorted(heavy & set(sys.modules))); sys.exit(status)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run(capsys, "--help")
+    for command in ("cluster", "evaluate", "explain", "settings", "synth"):
+        assert f"  {command} " in shown
+        assert "Usage: dedup" in run(capsys, command, "--help")
+
+
+def test_the_module_and_the_script_are_one() -> None:
+    shown = [
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        for command in (
+            [sys.executable, "-m", "dedup", "--help"],
+            [Path(sys.executable).with_name("dedup"), "--help"],
+        )
+    ]
+    assert shown[0] == shown[1]
+    assert "cluster" in shown[0]
+
+
+# The face of the package, which is fetched when first used
+
+
+def test_the_package_has_what_it_names() -> None:
+    import dedup
+
+    assert set(dedup.__all__) <= set(dir(dedup))
+    assert all(hasattr(dedup, name) for name in dedup.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = dedup.nothing
+
+
+# cluster
+
+
+def test_cluster_publishes_a_run_and_says_where(
+    capsys: pytest.CaptureFixture[str], corpus: Path, tmp_path: Path
+) -> None:
+    shown = run(capsys, "cluster", corpus / "articles.parquet", "--output", f"{tmp_path / 'out'}/")
+    result = read(tmp_path / "out")
+    assert result.clusters.num_rows == ARTICLES
+    assert shown.splitlines()[-1] == str(tmp_path / "out" / "latest")
+    assert str(result.info["counts"]["clusters"]) in shown
+    assert result.clusters.equals(read(corpus / "out").clusters)
+
+
+def test_cluster_takes_several_inputs_and_settings(
+    capsys: pytest.CaptureFixture[str], corpus: Path, tmp_path: Path
+) -> None:
+    articles = pq.read_table(corpus / "articles.parquet")
+    halves = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    pq.write_table(articles.slice(0, 90), halves[0])
+    pq.write_table(articles.slice(90), halves[1])
+    (tmp_path / "given.toml").write_text("similarity_floor = 0.9\nkeep_runs = 2\n")
+    given = "--settings", tmp_path / "given.toml", "--set", "similarity_floor=0.2"
+    run(capsys, "cluster", *halves, "--output", tmp_path / "out", *given, "--set", "threads=1")
+    result = read(tmp_path / "out")
+    chosen = {name: result.info["settings"][name] for name in ("similarity_floor", "keep_runs")}
+    assert chosen == {"similarity_floor": 0.2, "keep_runs": 2}
+    assert result.clusters.equals(read(corpus / "out").clusters)
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_sees_progress(
+    monkeypatch: pytest.MonkeyPatch, corpus: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    arguments = ["cluster", str(corpus / "articles.parquet"), "--output", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert "publish" in terminal.getvalue()
+    assert "error" not in terminal.getvalue()
+
+
+# evaluate
+
+
+@pytest.mark.parametrize("level", ["cluster", "story"])
+def test_evaluate_shows_and_writes_the_figures(
+    capsys: pytest.CaptureFixture[str], corpus: Path, tmp_path: Path, level: str
+) -> None:
+    truth, file = corpus / "truth.parquet", tmp_path / "figures.json"
+    shown = run(
+        capsys, "evaluate", corpus / "out", "--truth", truth, "--level", level, "--json", file
+    )
+    figures = json.loads(file.read_text())
+    assert figures["column"] == f"{level}_id"
+    assert figures["coverage"]["articles_both"] == ARTICLES
+    # Each article is of another kind of edit: the law of clusters has its own tests.
+    assert figures["pairs"]["f1"] > 0.2
+    assert f"{figures['pairs']['f1']:.3f}" in shown
+    assert f"{level}_id against the truth" in shown
+
+
+# explain
+
+
+def test_explain_shows_the_verdict(capsys: pytest.CaptureFixture[str], corpus: Path) -> None:
+    pair = read(corpus / "out").pairs.slice(0, 1).to_pylist()[0]
+    shown = run(capsys, "explain", corpus / "out", pair["right_id"], pair["left_id"])
+    assert shown.startswith(("Together", "Apart"))
+    assert f"{pair['jaccard']:.3f}" in shown
+    assert "Shared passages" in shown
+
+
+def test_a_narrow_encoding_shows_question_marks(corpus: Path) -> None:
+    ids = read(corpus / "out").clusters["article_id"].to_pylist()[:2]
+    done = subprocess.run(
+        [sys.executable, "-m", "dedup", "explain", corpus / "out", *ids],
+        env={"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+
+
+# synth
+
+
+def test_synth_is_deterministic(
+    capsys: pytest.CaptureFixture[str], corpus: Path, tmp_path: Path
+) -> None:
+    options = "--articles", str(ARTICLES), "--seed", str(SEED), "--output"
+    shown = run(capsys, "synth", *options, tmp_path)
+    assert shown.split() == [str(tmp_path / "articles.parquet"), str(tmp_path / "truth.parquet")]
+    for name in ("articles.parquet", "truth.parquet"):
+        assert (tmp_path / name).read_bytes() == (corpus / name).read_bytes()
+
+
+# settings
+
+
+def test_settings_prints_a_file_of_the_defaults(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(run(capsys, "settings"))
+    assert Settings.load(file) == Settings()
+    assert set(tomllib_names(file)) == set(Settings.model_fields)
+
+
+def tomllib_names(file: Path) -> list[str]:
+    import tomllib
+
+    return list(tomllib.loads(file.read_text()))
+
+
+def test_settings_tells_range_and_meaning(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run(capsys, "settings")
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert f"# {field.description}" in shown
+    lines = shown.splitlines()
+    above = {name: lines[lines.index(f"{name} = {value}") - 1] for name, value in SHOWN.items()}
+    assert above["similarity_floor"].endswith("(above 0, 1 or less)")
+    assert above["shingle_size"].endswith("(1 or more, 32 or less)")
+    assert above["keep_runs"].endswith("(1 or more)")
+
+
+SHOWN = {"similarity_floor": "0.2", "shingle_size": "5", "keep_runs": "5"}
