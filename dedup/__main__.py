@@ -1,29 +1,23 @@
 """The command line.
 
-Law: a command ends with exit status 0, or with one line on standard error and 2 (usage, input,
-settings, output), 1 (failure) or 130 (interrupted); never with a traceback. Each command is one
-library call, and imports what it needs only when it is run, so that help comes at once.
+Law: each command is one library call, and imports what it needs only when it is run, so that help
+comes at once. How a command ends, `dedup.command` says.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dedup.errors import DedupError, OutputError
+from dedup.command import progress_bar, run, show
+from dedup.errors import OutputError
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
-
-    from dedup.pipeline import Progress
-
-_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,36 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        with commands.make_context("dedup", given) as context:
-            commands.invoke(context)
-        sys.stdout.flush()
-    except click.exceptions.Exit as done:
-        return done.exit_code
-    except click.UsageError as error:
-        helper = f"; see {error.ctx.command_path} --help" if error.ctx else ""
-        return _fail(error.format_message().rstrip(".") + helper, error.exit_code)
-    except DedupError as error:
-        return _fail(str(error), error.exit_status)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted", _INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read the output has seen enough. What is still buffered goes nowhere, or the
-        # interpreter would complain when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except Exception as error:
-        if sys.flags.dev_mode:
-            raise
-        said = f"{type(error).__name__}: {error}"
-        return _fail(f"{said}; python -X dev -m dedup … shows where", 1)
-    return 0
-
-
-def _fail(message: str, status: int) -> int:
-    click.echo("error: " + " ".join(message.split()), err=True)
-    return status
+    return run(commands, "dedup", arguments)
 
 
 @click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
@@ -102,9 +67,9 @@ def cluster(
     from dedup.console import render
     from dedup.pipeline import cluster_articles
 
-    with _progress_bar() as progress:
+    with progress_bar() as progress:
         result = cluster_articles(inputs, output, settings, progress)
-    _show(render(result.info, result.summary))
+    show(render(result.info, result.summary))
     click.echo(click.format_filename(f"{output.rstrip('/')}/latest"))
 
 
@@ -132,7 +97,7 @@ def evaluate(output: str, truth: str, level: str, file: Path | None) -> None:
     measured = evaluate(read(output).clusters, read_truth(truth), f"{level}_id")
     if file:
         _write(file, json.dumps(measured.to_dict(), indent=2) + "\n")
-    _show(measured.render())
+    show(measured.render())
 
 
 @commands.command()
@@ -143,7 +108,7 @@ def explain(output: str, article_a: str, article_b: str) -> None:
     """Say why two articles of the latest run under OUT are together, or not."""
     from dedup.explain import explain
 
-    _show(explain(output, article_a, article_b).render())
+    show(explain(output, article_a, article_b).render())
 
 
 @commands.command()
@@ -192,18 +157,6 @@ def _toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def _show(renderable: Any) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    with console.capture() as shown:
-        console.print(renderable)
-    # What the terminal's encoding lacks becomes a question mark. Through click, because rich would
-    # end the process by itself when the pipe is broken.
-    text = shown.get().encode(console.encoding, "replace").decode(console.encoding)
-    click.echo(text, nl=False)
-
-
 def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
@@ -211,26 +164,6 @@ def _write(file: Path, text: str) -> None:
         raise OutputError(
             str(file), "a file that can be written", error.strerror or str(error), "name another"
         ) from None
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Progress | None]:
-    """A bar on standard error that follows the library's progress; none unless it is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = SpinnerColumn(), TextColumn("{task.description:7}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("sign", total=None)
-
-        def follow(verb: str, done: int, total: int) -> None:
-            # A verb of one unit has no measure to show but that it is at work.
-            bar.update(task, description=verb, completed=done, total=total if total > 1 else None)
-
-        yield follow
 
 
 if __name__ == "__main__":

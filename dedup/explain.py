@@ -41,8 +41,8 @@ VERDICTS = {
     "little_shared": "they share too little text: {shared} shingles, at most {containment:.1%} of "
     "either",
     "below_floor": "their similarity of {similarity:.3f} is below the floor of {floor:g}",
-    "figures_disagree": "they share text, but their figures disagree: {figures_shared} of "
-    "{figures} in common",
+    "figures_disagree": "their similarity of {similarity:.3f} counts for less than the floor of "
+    "{floor:g}, because their figures disagree: {figures_shared} of {figures} in common",
     "not_compared": "their similarity of {similarity:.3f} would reach the floor of {floor:g}, but "
     "no search proposed them",
     "unknown": "the run kept no scores of the two, and their texts cannot be read again",
@@ -107,8 +107,9 @@ class Pair:
     relation : str or None
         As `schemas.PAIRS` has it; None for a pair that the run did not keep.
     similarity : float
-        What is held against ``similarity_floor``, 0 to 1: the largest of Jaccard and, weighed,
-        containment and the cosine of a rewrite.
+        What is held against ``similarity_floor``, 0 to 1. Of a pair that the run did not keep, the
+        larger of Jaccard and weighted containment, before disagreeing figures are counted against
+        it.
     jaccard, containment_left, containment_right : float
         0 to 1.
     cosine : float or None
@@ -225,16 +226,17 @@ class Explanation:
         return table
 
     def _scores(self, pair: Pair) -> Table:
-        floor = self.similarity_floor
-        beside = floor / verify.WEIGHT_BESIDE_JACCARD
-        enough = f"{beside:.3g}" if beside <= 1 else "cannot"
         table = Table("score", "value", "enough by itself")
-        table.add_row("similarity", f"{pair.similarity:.3f}", f"{floor:g}")
-        table.add_row("Jaccard", f"{pair.jaccard:.3f}", f"{floor:g}")
-        table.add_row("share of left in right", f"{pair.containment_left:.3f}", enough)
-        table.add_row("share of right in left", f"{pair.containment_right:.3f}", enough)
+        jaccard, containment, cosine = (
+            f"{self.similarity_floor / weight:.3g}" if self.similarity_floor <= weight else "cannot"
+            for weight in (1, verify.CONTAINMENT_WEIGHT, verify.COSINE_WEIGHT)
+        )
+        table.add_row("similarity", f"{pair.similarity:.3f}", f"{self.similarity_floor:g}")
+        table.add_row("Jaccard", f"{pair.jaccard:.3f}", jaccard)
+        table.add_row("share of left in right", f"{pair.containment_left:.3f}", containment)
+        table.add_row("share of right in left", f"{pair.containment_right:.3f}", containment)
         if pair.cosine is not None:
-            table.add_row("cosine", f"{pair.cosine:.3f}", f"{enough}, if figures agree")
+            table.add_row("cosine", f"{pair.cosine:.3f}", f"{cosine}, if figures agree")
         table.add_row("shared shingles", f"{pair.shared_shingles:,}", "")
         if self.figures:
             table.add_row("figures in common", "{} of {}".format(*self.figures), "")
@@ -279,7 +281,7 @@ def explain(output: str | Path, left_id: str, right_id: str) -> Explanation:
         run_id=run.info["run_id"],
         left=_article(left, reading, 0),
         right=_article(right, reading, 1),
-        reason=_reason(kept, reading, together, settings.similarity_floor),
+        reason=_reason(pair, reading, together, settings.similarity_floor),
         pair=pair,
         hours_apart=_hours_apart(left["published_at"], right["published_at"]),
         figures=reading.figures() if reading else None,
@@ -340,10 +342,8 @@ def _pair(row: Mapping[str, Any], first: str, ids: tuple[str, str]) -> Pair:
     contained = row["containment_left"], row["containment_right"]
     if row["left_id"] != first:
         contained = contained[::-1]
-    beside = max(*contained, row["cosine"] if row["relation"] == "rewrite" else 0)
-    similarity = max(row["jaccard"], verify.WEIGHT_BESIDE_JACCARD * beside)
-    scores = row["jaccard"], *contained, row["cosine"], row["shared_shingles"]
-    return Pair(*ids, row["relation"], similarity, *scores)
+    scores = row["similarity"], row["jaccard"], *contained, row["cosine"], row["shared_shingles"]
+    return Pair(*ids, row["relation"], *scores)
 
 
 def _template(run: Result, row: dict[str, Any]) -> np.ndarray:
@@ -486,19 +486,13 @@ class _Reading(NamedTuple):
         return self.evidence.shingles.lengths.tolist() == [row["shingles"] for row in rows]
 
     def pair(self, left: dict[str, Any], right: dict[str, Any]) -> Pair:
+        """Their scores, as far as two texts alone can tell."""
         scores = self.scores
         contained = float(scores.containment_left[0]), float(scores.containment_right[0])
         jaccard = float(scores.jaccard[0])
-        return Pair(
-            left["article_id"],
-            right["article_id"],
-            None,
-            max(jaccard, verify.WEIGHT_BESIDE_JACCARD * max(contained)),
-            jaccard,
-            *contained,
-            None,
-            int(scores.shared[0]),
-        )
+        similarity = max(jaccard, verify.CONTAINMENT_WEIGHT * max(contained))
+        ids = left["article_id"], right["article_id"]
+        return Pair(*ids, None, similarity, jaccard, *contained, None, int(scores.shared[0]))
 
     def figures(self) -> tuple[int, int]:
         """Distinct figures that both have, and those of the one with fewer."""
@@ -539,19 +533,17 @@ def _list(lists: Ragged, i: int) -> np.ndarray:
 # What follows
 
 
-def _reason(kept: Pair | None, reading: _Reading | None, together: bool, floor: float) -> str:
-    if kept:
+def _reason(pair: Pair | None, reading: _Reading | None, together: bool, floor: float) -> str:
+    if pair and pair.relation:
         return "kept" if together else "cut"
-    if reading is None:
+    if pair is None or reading is None:
         return "unknown"
-    scores = reading.scores
-    containment = max(scores.containment_left[0], scores.containment_right[0])
-    similarity = max(scores.jaccard[0], verify.WEIGHT_BESIDE_JACCARD * containment)
-    if containment < verify.LEAST_CONTAINMENT:
+    if max(pair.containment_left, pair.containment_right) < verify.LEAST_CONTAINMENT:
         return "little_shared"
-    if similarity < np.float32(floor):
+    if np.float32(pair.similarity) < np.float32(floor):
         return "below_floor"
-    return "not_compared" if scores.similarity[0] else "figures_disagree"
+    disagree = reading.scores.similarity[0] < np.float32(floor)
+    return "figures_disagree" if disagree else "not_compared"
 
 
 def _article(row: dict[str, Any], reading: _Reading | None, i: int) -> Article:

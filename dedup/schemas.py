@@ -112,6 +112,7 @@ PAIRS = _table(
         _column("right_id", pa.string(), "article id, the larger of the two", nullable=False),
         _column("cluster_id", pa.string(), "their cluster; null when the cut parted them"),
         _column("relation", pa.string(), "identical, copy, excerpt or rewrite", nullable=False),
+        _column("similarity", pa.float32(), "what clusters are cut by, 0 to 1", nullable=False),
         _column("jaccard", pa.float32(), "shared shingles / all shingles, 0 to 1", nullable=False),
         _column(
             "containment_left", pa.float32(), "share of the left's shingles shared", nullable=False

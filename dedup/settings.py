@@ -89,6 +89,11 @@ class Settings(BaseModel):
         le=1,
         description="similarity from which a pair is kept and a cluster coheres; higher keeps fewer, surer",
     )
+    shared_floor: int = Field(
+        8,
+        ge=1,
+        description="shared shingles from which a pair is kept, template aside; higher keeps fewer, surer",
+    )
     recall_at_floor: float = Field(
         0.9,
         gt=0,

@@ -26,7 +26,7 @@ from prefect.futures import as_completed
 from prefect.utilities.annotations import quote
 
 from dedup import pipeline
-from dedup.console import progress_bar
+from dedup.command import progress_bar
 from dedup.errors import DedupError
 from dedup.pipeline import Run
 from dedup.settings import Settings

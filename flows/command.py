@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from dedup.__main__ import cluster
-from dedup.console import run, show
+from dedup.command import run, show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status, as of `dedup.console.run`.
+        Exit status, as of `dedup.command.run`.
     """
     command = click.Command(
         "cluster", callback=_cluster_articles, params=cluster.params, help=cluster.help

@@ -115,11 +115,11 @@ def _score(
 ) -> _Pairs:
     pieces = list(
         in_order(
-            lambda part: verify.score(given, left[part], right[part]),
+            lambda part: verify.score(given, left[part], right[part], settings.shared_floor),
             spans(len(left), _CHUNK),
             settings.threads,
         )
-    ) or [verify.score(given, left, right)]
+    ) or [verify.score(given, left, right, settings.shared_floor)]
     columns = (np.concatenate(column) for column in zip(*pieces, strict=True))
     return _Pairs(left, right, verify.Scores(*columns))
 
@@ -237,6 +237,7 @@ def _pair_table(
                 np.full(len(again), "identical", object),
             ]
         ),
+        "similarity": np.concatenate([scores.similarity, ones]),
         "jaccard": np.concatenate([scores.jaccard, ones]),
         "containment_left": np.concatenate([scores.containment_left, ones]),
         "containment_right": np.concatenate([scores.containment_right, ones]),

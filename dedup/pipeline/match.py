@@ -243,7 +243,9 @@ def _scored(
 ) -> pa.Table:
     """Candidates that reach the floor."""
     pieces = in_order(
-        lambda part: verify.score(given, found.left[part], found.right[part]).similarity,
+        lambda part: verify.score(
+            given, found.left[part], found.right[part], settings.shared_floor
+        ).similarity,
         spans(len(found.left), _PAIRS),
         settings.threads,
     )

@@ -101,15 +101,25 @@ def shared_shingles(shingles: Ragged, left: np.ndarray, right: np.ndarray) -> np
     return _shared(shingles.values, shingles.offsets, left, right)
 
 
-def score(given: Evidence, left: np.ndarray, right: np.ndarray) -> Scores:
-    """Scores of the pairs (left[i], right[i]); the arrays hold article positions (int64)."""
+def score(
+    given: Evidence, left: np.ndarray, right: np.ndarray, shared_floor: int
+) -> Scores:
+    """Scores of pairs of articles.
+
+    Parameters
+    ----------
+    left, right : ndarray of int64, shape (n_pairs,)
+        Positions of the articles.
+    shared_floor : int
+        Shared shingles below which the similarity is 0; higher keeps fewer, surer pairs.
+    """
     shared = shared_shingles(given.shingles, left, right)
     sizes = np.maximum(given.shingles.lengths, 1)
     jaccard = shared / (sizes[left] + sizes[right] - shared)
     in_right, in_left = shared / sizes[left], shared / sizes[right]
     containment = np.maximum(in_left, in_right)
     # Most candidates share next to nothing; only the others are worth a look at their words.
-    related = containment >= LEAST_CONTAINMENT
+    related = (containment >= LEAST_CONTAINMENT) & (shared >= shared_floor)
     cosine, agreement = np.zeros(len(left)), np.zeros(len(left))
     cosine[related] = _cosine(given.words, given.weights, left[related], right[related])
     agreement[related] = _agreement(given, left[related], right[related])

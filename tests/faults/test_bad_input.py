@@ -509,8 +509,8 @@ def test_law_damage_is_an_error_or_rejects(tmp_path: Path, name: str) -> None:
     else:
         plain = tmp_path / name.removesuffix(".gz").removesuffix(".zst")
         write_rows(plain, data)
-        squeeze = {".gz": gzip.compress, ".zst": zstd}.get(path.suffix, bytes)
-        path.write_bytes(squeeze(plain.read_bytes()))
+        squeezes: dict[str, Any] = {".gz": gzip.compress, ".zst": zstd}
+        path.write_bytes(squeezes.get(path.suffix, bytes)(plain.read_bytes()))
     raw = path.read_bytes()
     outcomes = set()
     for _ in range(150):

@@ -98,6 +98,7 @@ def test_what_the_user_can_mend_is_2(
     assert made <= {"out", "runs"}, "an error before any work leaves nothing behind"
 
 
+@pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(
     ("command", "said"),
     [
@@ -111,7 +112,7 @@ def test_what_the_user_can_mend_is_2(
     ],
 )
 def test_what_the_user_can_mend_of_a_run_is_2(
-    capsys: pytest.CaptureFixture[str], published: Path, command: str, said: str
+    capsys: pytest.CaptureFixture[str], command: str, said: str
 ) -> None:
     status, err = fails(capsys, command)
     assert status == 2
@@ -126,8 +127,9 @@ def test_a_damaged_run_is_a_failure(capsys: pytest.CaptureFixture[str], publishe
         assert "run the clustering again" in err
 
 
+@pytest.mark.usefixtures("folder")
 def test_a_defect_is_one_line_too(
-    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("two\nlines")
@@ -138,8 +140,9 @@ def test_a_defect_is_one_line_too(
     assert "ZeroDivisionError: two lines; python -X dev" in err
 
 
+@pytest.mark.usefixtures("folder")
 def test_an_interrupt_is_130(
-    capsys: pytest.CaptureFixture[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -148,7 +151,8 @@ def test_an_interrupt_is_130(
     assert fails(capsys, "cluster in.jsonl --output out") == (130, "error: interrupted\n")
 
 
-def test_control_c_ends_a_process_with_130(folder: Path) -> None:
+@pytest.mark.usefixtures("folder")
+def test_control_c_ends_a_process_with_130() -> None:
     # The input is a pipe that nobody writes to, so that the signal finds the command at work.
     os.mkfifo("waits.toml")
     command = [sys.executable, "-m", "dedup", "cluster", "in.jsonl", "--output", "out"]
@@ -162,8 +166,9 @@ def test_control_c_ends_a_process_with_130(folder: Path) -> None:
     assert (process.returncode, err) == (130, "error: interrupted\n")
 
 
+@pytest.mark.usefixtures("published")
 @pytest.mark.parametrize("command", ["settings", "explain out a b", "--help"])
-def test_a_broken_pipe_is_quiet(published: Path, command: str) -> None:
+def test_a_broken_pipe_is_quiet(command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as closed:

@@ -59,12 +59,10 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_module_and_the_script_are_one() -> None:
+    ways = [sys.executable, "-m", "dedup"], [str(Path(sys.executable).with_name("dedup"))]
     shown = [
-        subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        for command in (
-            [sys.executable, "-m", "dedup", "--help"],
-            [Path(sys.executable).with_name("dedup"), "--help"],
-        )
+        subprocess.run([*way, "--help"], capture_output=True, text=True, check=True).stdout
+        for way in ways
     ]
     assert shown[0] == shown[1]
     assert "cluster" in shown[0]

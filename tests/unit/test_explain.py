@@ -60,7 +60,7 @@ def corpus() -> list[dict[str, Any]]:
         article("cut-a", p[5], p[6]),
         article("cut-b", p[6], half),
         article("cut-c", half, p[7]),
-        # One in five of the words: containment 0.18, Jaccard 0.10.
+        # One in five of the words: half of the containment is 0.09, Jaccard 0.10.
         article("low-a", p[8], p[9], lines),
         article("low-b", p[10], p[11], lines),
         article("board-1", p[12], "opened at 101 with 202 and closed at 303"),

@@ -30,9 +30,8 @@ def test_the_promise_is_kept_by_the_most_selective_plan(
     ]
     try:
         found = plan(floor, recall, num_perm)
-    except SettingsError as error:
+    except SettingsError:
         assert not possible
-        assert str(recall) in error.got
         return
     assert found.bands * found.rows <= num_perm
     assert found.recall(floor) >= recall - ROUNDING
@@ -41,7 +40,7 @@ def test_the_promise_is_kept_by_the_most_selective_plan(
     assert fewer.bands == 0 or fewer.recall(floor) < recall + ROUNDING
 
 
-@pytest.mark.parametrize(("floor", "rows", "bands"), [(0.5, 3, 18), (0.2, 1, 11), (1.0, 128, 1)])
+@pytest.mark.parametrize(("floor", "rows", "bands"), [(0.5, 3, 18), (0.2, 2, 57), (1.0, 128, 1)])
 def test_known_plans(floor: float, rows: int, bands: int) -> None:
     assert plan(floor, 0.9, 128) == Plan(bands, rows)
 
@@ -57,5 +56,7 @@ def test_recall_is_the_share_of_pairs_that_agree_in_a_band() -> None:
 
 
 def test_an_impossible_promise_says_what_is_possible() -> None:
-    with pytest.raises(SettingsError, match=r"at most 0\.149 with 16 permutations at 0\.01"):
+    with pytest.raises(SettingsError) as caught:
         plan(0.01, 0.9, 16)
+    assert caught.value.expected == "at most 0.149 with 16 permutations at 0.01"
+    assert caught.value.got == "0.9"
