@@ -31,10 +31,7 @@ def render(info: Mapping[str, Any], summary: pa.Table) -> RenderableType:
     -------
     rich renderable
     """
-    counts = Table.grid(padding=(0, 2))
-    counts.add_column(justify="right")
-    for number, words in _counts(info):
-        counts.add_row(f"{number:,}", words)
+    counts = Text("\n".join(f"{number:>9,}  {words}" for number, words in _counts(info)))
     if not summary.num_rows:
         return counts
     return Group(counts, Text(), _clusters(largest(summary, _CLUSTERS)))
@@ -63,7 +60,7 @@ def _clusters(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     table.add_column("size", justify="right")
     table.add_column("sources", justify="right")
-    table.add_column("lead", no_wrap=True, overflow="ellipsis", ratio=3)
+    table.add_column("lead", no_wrap=True, overflow="ellipsis", ratio=2)
     table.add_column("from", no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column("agency", no_wrap=True)
     for row in rows:

@@ -38,8 +38,8 @@ VERDICTS = {
     "kept": "{relation}, similarity {similarity:.3f} against a floor of {floor:g}",
     "cut": "their similarity of {similarity:.3f} reaches the floor of {floor:g}, but their "
     "neighbours agree too little on average, so the cut parted them",
-    "little_shared": "they share too little text: {shared} shingles, at most {containment:.1%} of "
-    "either",
+    "little_shared": "they share too little text: {shared} shingles of {shared_floor} needed, and "
+    "{containment:.1%} of {least_containment:.0%} needed of one of them",
     "below_floor": "their similarity of {similarity:.3f} is below the floor of {floor:g}",
     "figures_disagree": "their similarity of {similarity:.3f} counts for less than the floor of "
     "{floor:g}, because their figures disagree: {figures_shared} of {figures} in common",
@@ -148,6 +148,7 @@ class Explanation:
         Distinct figures that both have, and distinct figures of the one with fewer; None when the
         texts cannot be read again.
     similarity_floor : float
+    shared_floor : int
     passages : tuple of Passage
         Shared passages as they stand in the left article, template left out, longest first.
     path : tuple of Pair
@@ -164,6 +165,7 @@ class Explanation:
     hours_apart: float | None
     figures: tuple[int, int] | None
     similarity_floor: float
+    shared_floor: int
     passages: tuple[Passage, ...]
     path: tuple[Pair, ...]
     notes: tuple[str, ...]
@@ -176,7 +178,11 @@ class Explanation:
     @property
     def verdict(self) -> str:
         """The answer in a sentence."""
-        facts: dict[str, Any] = {"floor": self.similarity_floor}
+        facts: dict[str, Any] = {
+            "floor": self.similarity_floor,
+            "shared_floor": self.shared_floor,
+            "least_containment": verify.LEAST_CONTAINMENT,
+        }
         if self.pair:
             facts |= vars(self.pair) | {"shared": self.pair.shared_shingles}
             facts["containment"] = max(self.pair.containment_left, self.pair.containment_right)
@@ -226,7 +232,7 @@ class Explanation:
         return table
 
     def _scores(self, pair: Pair) -> Table:
-        table = Table("score", "value", "enough by itself")
+        table = Table("score", "value", "enough")
         jaccard, containment, cosine = (
             f"{self.similarity_floor / weight:.3g}" if self.similarity_floor <= weight else "cannot"
             for weight in (1, verify.CONTAINMENT_WEIGHT, verify.COSINE_WEIGHT)
@@ -237,7 +243,7 @@ class Explanation:
         table.add_row("share of right in left", f"{pair.containment_right:.3f}", containment)
         if pair.cosine is not None:
             table.add_row("cosine", f"{pair.cosine:.3f}", f"{cosine}, if figures agree")
-        table.add_row("shared shingles", f"{pair.shared_shingles:,}", "")
+        table.add_row("shared shingles", f"{pair.shared_shingles:,}", f"{self.shared_floor} needed")
         if self.figures:
             table.add_row("figures in common", "{} of {}".format(*self.figures), "")
         if self.hours_apart is not None:
@@ -281,11 +287,12 @@ def explain(output: str | Path, left_id: str, right_id: str) -> Explanation:
         run_id=run.info["run_id"],
         left=_article(left, reading, 0),
         right=_article(right, reading, 1),
-        reason=_reason(pair, reading, together, settings.similarity_floor),
+        reason=_reason(pair, reading, together, settings),
         pair=pair,
         hours_apart=_hours_apart(left["published_at"], right["published_at"]),
         figures=reading.figures() if reading else None,
         similarity_floor=settings.similarity_floor,
+        shared_floor=settings.shared_floor,
         passages=reading.shared_passages() if reading else (),
         path=_path(run, left, right) if together else (),
         notes=tuple(notes),
@@ -476,7 +483,7 @@ class _Reading(NamedTuple):
         words = shingle.word_sets(shingle.without_template(body, kept, size))
         idf = verify.inverse_document_frequencies(words.sets)
         evidence = verify.evidence(kept, words.sets, words.counts, idf)
-        scores = verify.score(evidence, np.array([0]), np.array([1]))
+        scores = verify.score(evidence, np.array([0]), np.array([1]), settings.shared_floor)
         raw = [text.encode() for text in texts.to_pylist()]
         rolled = shingle.rolled(body, size)
         return cls(raw, spans, tokens, rolled, evidence, scores, templates, size)
@@ -533,17 +540,18 @@ def _list(lists: Ragged, i: int) -> np.ndarray:
 # What follows
 
 
-def _reason(pair: Pair | None, reading: _Reading | None, together: bool, floor: float) -> str:
+def _reason(pair: Pair | None, reading: _Reading | None, together: bool, settings: Settings) -> str:
     if pair and pair.relation:
         return "kept" if together else "cut"
     if pair is None or reading is None:
         return "unknown"
-    if max(pair.containment_left, pair.containment_right) < verify.LEAST_CONTAINMENT:
+    floor = np.float32(settings.similarity_floor)
+    containment = max(pair.containment_left, pair.containment_right)
+    if containment < verify.LEAST_CONTAINMENT or pair.shared_shingles < settings.shared_floor:
         return "little_shared"
-    if np.float32(pair.similarity) < np.float32(floor):
+    if np.float32(pair.similarity) < floor:
         return "below_floor"
-    disagree = reading.scores.similarity[0] < np.float32(floor)
-    return "figures_disagree" if disagree else "not_compared"
+    return "figures_disagree" if reading.scores.similarity[0] < floor else "not_compared"
 
 
 def _article(row: dict[str, Any], reading: _Reading | None, i: int) -> Article:

@@ -197,7 +197,9 @@ DISTINCT = _table(
     [
         _column("shingles", pa.large_list(pa.uint64()), "shingle hashes without template"),
         _column("template_shingles", pa.int32(), "shingles left out as template"),
-        _column("words", pa.large_list(pa.uint64()), "sorted distinct token hashes, without template"),
+        _column(
+            "words", pa.large_list(pa.uint64()), "sorted distinct token hashes, without template"
+        ),
         _column("word_counts", pa.large_list(pa.uint32()), "how often each word stands in it"),
         _column("word_idf", pa.large_list(pa.float32()), "inverse document frequency of each word"),
     ],

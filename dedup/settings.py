@@ -67,7 +67,10 @@ class Settings(BaseModel):
     )
 
     template_stories: int = Field(
-        3, ge=2, le=255, description="stories of one source that make a shingle template; higher removes less"
+        3,
+        ge=2,
+        le=255,
+        description="stories of one source that make a shingle template; higher removes less",
     )
     template_articles: int = Field(
         20,
@@ -104,7 +107,9 @@ class Settings(BaseModel):
         2, ge=1, description="sketch hashes two articles must share; higher makes candidates fewer"
     )
     bucket_cap: int = Field(
-        100, ge=2, description="largest bucket paired out in full; higher is more thorough and slower"
+        100,
+        ge=2,
+        description="largest bucket paired out in full; higher is more thorough and slower",
     )
 
     # What becomes a cluster.
@@ -115,10 +120,15 @@ class Settings(BaseModel):
         description="Jaccard from which two articles are versions of one story when template is counted",
     )
     component_limit: int = Field(
-        400, ge=2, le=10_000, description="largest component compared all with all; higher is slower"
+        400,
+        ge=2,
+        le=10_000,
+        description="largest component compared all with all; higher is slower",
     )
     lead_minutes: float = Field(
-        15, ge=0, description="minutes after the first within which a fuller version may be the lead"
+        15,
+        ge=0,
+        description="minutes after the first within which a fuller version may be the lead",
     )
 
     threads: int = Field(

@@ -123,6 +123,8 @@ class Store:
         manifest = {"run_id": run_id, **info, "files": files}
         self.fs.pipe_file(f"{aside}/run.json", json.dumps(manifest, indent=2).encode())
         if self.is_local:
+            # The link waits inside, so that what a kill leaves of it goes with the run.
+            Path(aside, "latest").symlink_to(Path("runs") / run_id)
             os.replace(aside, final)
         self._point_to(run_id)
         self._prune(keep_runs)
@@ -171,19 +173,22 @@ class Store:
 
     def _point_to(self, run_id: str) -> None:
         if self.is_local:
-            link = Path(self.root) / f"runs/.latest-{uuid.uuid4().hex}"
-            link.symlink_to(Path("runs") / run_id)
-            os.replace(link, Path(self.root) / "latest")
+            os.replace(f"{self.folder(run_id)}/latest", f"{self.root}/latest")
         else:
-            self.fs.pipe_file(
-                f"{self.root}/latest.json", json.dumps({"run_id": run_id}).encode()
-            )
+            self.fs.pipe_file(f"{self.root}/latest.json", json.dumps({"run_id": run_id}).encode())
 
     def _prune(self, keep_runs: int) -> None:
+        """Remove the oldest runs, and what killed runs older than the latest left."""
         latest = self.latest()
-        for run_id in self.runs()[:-keep_runs]:
-            if run_id != latest:
-                self.fs.rm(self.folder(run_id), recursive=True)
+        kept = {latest, *self.runs()[-keep_runs:]}
+        for path in self.fs.ls(f"{self.root}/runs", detail=False):
+            name = Path(path).name
+            if name in kept or name.removeprefix(".") > latest:
+                continue
+            # The manifest first, so that half of a run never passes for a complete one.
+            if self.fs.exists(f"{path}/run.json"):
+                self.fs.rm_file(f"{path}/run.json")
+            self.fs.rm(path, recursive=True)
 
 
 def read(output: str | Path, run_id: str | None = None) -> Result:
@@ -207,28 +212,31 @@ def read(output: str | Path, run_id: str | None = None) -> Result:
     folder = store.folder(run_id or store.latest())
     try:
         info = json.loads(store.fs.cat_file(f"{folder}/run.json"))
+        digests = {file["path"]: file["sha256"] for file in info["files"]}
     except FileNotFoundError:
         known = ", ".join(store.runs()) or "none"
         raise OutputError(
             f"run {run_id!r} in {output}", f"one of {known}", "no such run", "name one of these"
         ) from None
-    rows = {file["path"]: file["rows"] for file in info["files"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(f"{folder}/run.json", "a run's manifest", str(error)) from None
     tables = {}
     for schema in OUTPUT_TABLES:
         path = f"{table_name(schema)}/part-00000.parquet"
-        try:
-            with store.fs.open(f"{folder}/{path}", "rb") as source:
-                table = pq.read_table(source, schema=schema)
-        except (OSError, pa.ArrowException) as error:
-            raise RunError(
-                f"{folder}/{path}", "a table of the run", str(error), "run the clustering again"
-            ) from None
-        if table.num_rows != rows.get(path):
-            raise RunError(
-                f"{folder}/{path}",
-                f"{rows.get(path)} rows",
-                f"{table.num_rows}",
-                "run the clustering again",
-            )
-        tables[table_name(schema)] = table
+        tables[table_name(schema)] = _table(store, f"{folder}/{path}", schema, digests.get(path))
     return Result(**tables, info=info)
+
+
+def _table(store: Store, path: str, schema: pa.Schema, digest: str | None) -> pa.Table:
+    try:
+        content = store.fs.cat_file(path)
+        found = hashlib.sha256(content).hexdigest()
+        if found != digest:
+            raise _damaged(path, f"SHA-256 {digest}", found)
+        return pq.read_table(pa.BufferReader(content), schema=schema)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, "a table of the run", str(error)) from None
+
+
+def _damaged(path: str, expected: str, got: str) -> RunError:
+    return RunError(path, expected, got, "run the clustering again")

@@ -4,8 +4,6 @@ Law: a task takes paths and plain facts, makes one library call and returns a fe
 made lies in files, so a task or a run that is started again picks up what is there.
 """
 
-# ruff: noqa: E402
-
 from __future__ import annotations
 
 if __name__ == "__main__":
@@ -16,7 +14,6 @@ if __name__ == "__main__":
 
     raise SystemExit(main())
 
-from pathlib import PurePosixPath
 from typing import Any
 
 from prefect import Task, flow, runtime, task, unmapped
@@ -36,6 +33,7 @@ from flows.artifacts import create_artifacts
 from flows.progress import RunProgress
 from flows.runner import task_runner
 
+_DEFAULTS = Settings()
 _HOUR = 3600
 _MOST_TASKS = 150
 """Task runs of one flow run that Prefect's server takes without falling behind."""
@@ -67,7 +65,8 @@ def begin(inputs: list[str], output: str, settings: Settings) -> dict[str, Any]:
     return pipeline.begin(inputs, output, settings).to_dict()
 
 
-@task(**_TASK, timeout_seconds=4 * _HOUR, task_run_name="sign-{first}")
+# No timeout: in a worker thread Prefect cannot enforce one, and warns of it at every run.
+@task(**_TASK, task_run_name="sign-{first}")
 def sign(first: int, last: int, run: dict[str, Any], settings: Settings) -> dict[str, int]:
     """Sign the shards from `first` to before `last`: how many, and how many were there already."""
     notes = [pipeline.sign(Run(**run), number, settings) for number in range(first, last)]
@@ -95,14 +94,15 @@ def publish(run: dict[str, Any], settings: Settings) -> dict[str, Any]:
 def _run_name() -> str:
     """Name of a flow run: where it goes and where it comes from."""
     given = runtime.flow_run.parameters
-    names = [PurePosixPath(path).name for path in (given["output"], *given["inputs"])]
-    others = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    return f"{names[0]} from {names[1]}{others}"
+    paths = [given["output"], *given["inputs"]]
+    output, *inputs = [path.rstrip("/").rpartition("/")[2] for path in paths]
+    others = f" and {len(inputs) - 1} more" if len(inputs) > 1 else ""
+    return f"{output} from {inputs[0] if inputs else 'nothing'}{others}"
 
 
-@flow(name="cluster-articles", flow_run_name=_run_name, task_runner=task_runner())  # type: ignore[arg-type]
+@flow(name="cluster-articles", flow_run_name=_run_name, task_runner=task_runner())
 def cluster_articles(
-    inputs: list[str], output: str, settings: Settings = Settings()
+    inputs: list[str], output: str, settings: Settings = _DEFAULTS
 ) -> dict[str, Any]:
     """Find the news stories that are syndications or rewrites of the same wire copy.
 
@@ -129,11 +129,11 @@ def cluster_articles(
         run = begin(inputs, output, settings)
         _sign_all(run, settings, report)
         report("match", 0, 1)
-        match(quote(run), settings)
+        match(run, settings)
         report("group", 0, 1)
-        group(quote(run), settings)
+        group(run, settings)
         report("publish", 0, 1)
-        info = publish(quote(run), settings)
+        info = publish(run, settings)
         report("publish", 1, 1)
     create_artifacts(output, info, read(output, info["run_id"]).summary)
     return {"run_id": info["run_id"], "counts": info["counts"]}

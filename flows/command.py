@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from dedup.__main__ import cluster
 from dedup.command import run, show
@@ -40,30 +41,40 @@ def _cluster_articles(
     inputs: tuple[str, ...], output: str, file: Path | None, changes: tuple[str, ...]
 ) -> None:
     from dedup.settings import Settings
-    from flows import server
+    from flows.server import Server
 
     settings = Settings.load(file, changes)
-    api = server.start()
+    server = Server()
 
+    # What takes long to import comes while the server starts; Prefect once its address is known.
+    import dedup.pipeline  # noqa: F401
     from dedup.console import render
     from dedup.store import read
-    from flows.cluster_articles import cluster_articles
 
-    with api:
-        _quieten()
-        done = cluster_articles(list(inputs), output, settings)
+    with Console(stderr=True).status("starting Prefect"):
+        server.announce()
+        from flows.cluster_articles import cluster_articles
+
+        server.wait()
+    _quieten()
+    done = cluster_articles(list(inputs), output, settings)
     result = read(output, done["run_id"])
     show(render(result.info, result.summary))
     click.echo(click.format_filename(f"{output.rstrip('/')}/latest"))
 
 
 def _quieten() -> None:
-    """Keep off the screen what the command itself shows: progress on a terminal, and errors."""
-    least = logging.WARNING if sys.stderr.isatty() else logging.INFO
+    """Show of what is logged of runs only what the flows say, and that only off a terminal.
+
+    How a run ended the command says itself, and a terminal has its progress bar.
+    """
+    ours = str(Path(__file__).parent)
+    plain = not sys.stderr.isatty()
 
     def wanted(record: logging.LogRecord) -> bool:
-        of_run = record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
-        return record.levelno >= least and not (of_run and record.levelno >= logging.ERROR)
+        if record.name.startswith(("prefect.flow_runs", "prefect.task_runs")):
+            return plain and record.pathname.startswith(ours)
+        return record.levelno >= logging.WARNING
 
     for handler in logging.getLogger().handlers:
         handler.addFilter(wanted)

@@ -6,6 +6,9 @@ most every few units, and always when a verb begins.
 
 from __future__ import annotations
 
+from typing import cast
+from uuid import UUID
+
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
@@ -31,13 +34,14 @@ class RunProgress:
         self._logger = get_run_logger()
         self._verb = ""
         self._percent = 0.0
-        self._artifact = create_progress_artifact(0.0, "progress", "Waiting for the first shard")
+        # Typed for both faces of a function that is also a coroutine.
+        self._artifact = cast(UUID, create_progress_artifact(0.0, "progress", "begin"))
 
     def __call__(self, verb: str, done: int, total: int) -> None:
         """Take note that `done` of the `total` units of a verb are done."""
         if self._terminal:
             self._terminal(verb, done, total)
-        percent = self._before(verb) + self._shares[verb] * done / total
+        percent = self._before(verb) + self._shares[verb] * done / max(1, total)
         if verb == self._verb and percent < min(self._percent + _EVERY_PERCENT, 100):
             return
         self._verb, self._percent = verb, percent

@@ -17,26 +17,67 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from dedup.errors import RunError
 
 _PATIENCE = 180
 """Seconds for the server to come up; the first ever has a database to make."""
 
 
-def start() -> AbstractContextManager[None]:
-    """Start an API unless one is configured, without waiting for it.
+class Server:
+    """The configured API, or one that is starting.
 
-    Returns
-    -------
-    context manager
-        In which flows can be run. Entering it waits for the API that was started, and raises
-        `RunError` when that does not answer.
+    Whether a profile or a file configures one, only Prefect can tell, so its first second of
+    imports is spent in the other process too.
     """
-    from prefect.settings import get_current_settings
 
-    if get_current_settings().api.url:
-        return nullcontext()
+    def __init__(self) -> None:
+        self._port = 0
+        self._process = None if os.environ.get("PREFECT_API_URL") else _started()
+
+    def announce(self) -> None:
+        """Let Prefect know of it; Prefect must not be imported before.
+
+        Raises
+        ------
+        RunError
+            When it did not start.
+        """
+        if not self._process or not self._process.stdout:
+            return
+        with self._process.stdout as said:
+            line = said.readline()
+        if not line:
+            raise _not_there("no port")
+        self._port = int(line)
+        if self._port:
+            os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{self._port}/api"
+            # It has no pages, so no log line shall invite to look at one.
+            os.environ["PREFECT_UI_URL"] = ""
+
+    def wait(self) -> None:
+        """Wait until it answers.
+
+        Raises
+        ------
+        RunError
+            When it does not.
+        """
+        if not self._port:
+            return
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_PATIENCE)
+        try:
+            connection.request("GET", "/api/health")
+            answer = str(connection.getresponse().status)
+        except (OSError, http.client.HTTPException) as error:
+            answer = str(error)
+        finally:
+            connection.close()
+        if answer != "200":
+            raise _not_there(answer)
+
+
+def _started() -> subprocess.Popen[bytes]:
     server = subprocess.Popen(
         [sys.executable, "-m", "flows.server"],
         stdin=subprocess.PIPE,
@@ -45,41 +86,35 @@ def start() -> AbstractContextManager[None]:
         # An interrupt from the keyboard is not for the server: it has yet to be told of it.
         start_new_session=True,
     )
-    assert server.stdin is not None and server.stdout is not None
+    assert server.stdin
     # Held open until Prefect, which registers later and so is called earlier, has sent its logs.
     atexit.register(server.stdin.close)
-    with server.stdout as said:
-        return _answering(int(said.readline() or 0))
+    return server
 
 
-@contextmanager
-def _answering(port: int) -> Iterator[None]:
-    """Wait for the API at a port of this machine, and use it."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    from dedup.errors import RunError
-
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
-    try:
-        connection.request("GET", "/api/health")
-        answer = str(connection.getresponse().status)
-    except (OSError, http.client.HTTPException) as error:
-        answer = str(error)
-    finally:
-        connection.close()
-    if answer != "200":
-        mend = "set PREFECT_API_URL to a server that runs, or use python -m dedup cluster"
-        raise RunError("temporary Prefect server", "an answer", answer, mend)
-    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
-        yield
+def _not_there(answer: str) -> RunError:
+    return RunError(
+        "temporary Prefect server",
+        "an answer",
+        answer,
+        "set PREFECT_API_URL to a server that runs, or use python -m dedup cluster",
+    )
 
 
 def main() -> None:
-    """Serve on a free port, named on standard output, until standard input ends."""
+    """Serve on a free port until standard input ends; name the port on standard output.
+
+    Where an API is configured already, name 0 and serve nothing.
+    """
+    threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url:
+        print(0, flush=True)
+        return
     # It listens before the server is imported, so who connects early waits.
     listener = socket.create_server(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
-    threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
 
     import uvicorn
     from prefect.server.api.server import create_app

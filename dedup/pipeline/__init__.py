@@ -240,7 +240,11 @@ def _info(
             **{name: value for name, value in grouped.items() if name not in _TIMES},
         },
         "stages": [
-            {"name": "sign", "seconds": round(sum(note["seconds"] for note in signed), 3), "rows": rows},
+            {
+                "name": "sign",
+                "seconds": round(sum(note["seconds"] for note in signed), 3),
+                "rows": rows,
+            },
             {"name": "match", "seconds": matched["seconds"], "rows": matched["articles"]},
             {"name": "group", "seconds": grouped["seconds"], "rows": clustered},
         ],

@@ -238,14 +238,14 @@ def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candid
     return candidates.union(by_lsh, by_sketch), capped
 
 
-def _scored(
-    given: verify.Evidence, found: candidates.Candidates, settings: Settings
-) -> pa.Table:
+def _scored(given: verify.Evidence, found: candidates.Candidates, settings: Settings) -> pa.Table:
     """Candidates that reach the floor."""
     pieces = in_order(
-        lambda part: verify.score(
-            given, found.left[part], found.right[part], settings.shared_floor
-        ).similarity,
+        lambda part: (
+            verify.score(
+                given, found.left[part], found.right[part], settings.shared_floor
+            ).similarity
+        ),
         spans(len(found.left), _PAIRS),
         settings.threads,
     )

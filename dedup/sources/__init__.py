@@ -63,7 +63,7 @@ def plan_shards(inputs: Sequence[str | Path], settings: Settings) -> list[Shard]
     with ThreadPoolExecutor(_PLANNERS) as pool:  # remote files answer slowly
         shards = [shard for planned in pool.map(plan, tabular) for shard in planned]
     shards += txt.plan([entry for entry in files if format_of(entry[1].url) == "txt"])
-    return sorted(shards, key=lambda shard: (shard.position, shard.first_row))
+    return sorted(shards, key=lambda shard: shard.position)
 
 
 def read_shard(shard: Shard, settings: Settings) -> Iterator[Batch]:

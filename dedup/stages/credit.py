@@ -108,9 +108,9 @@ def _opening(head: str) -> tuple[str | None, int]:
 def _closing(tail: str) -> tuple[str | None, int]:
     """Agency of the closing credits, and their length in bytes of UTF-8."""
     rest, agency = tail, None
-    # Twice, because a copyright line may stand below the names of the reporters.
-    for _ in range(2):
-        match = _TAIL_PATTERN.search(rest)
+    # From the end: a copyright line may stand below the names of the reporters.
+    for _ in range(3):
+        match = _NAMED_TAIL_PATTERN.search(rest) or _REPORTERS_PATTERN.search(rest)
         if match is None:
             break
         rest, agency = rest[: match.start()], agency or _agency(match)
@@ -137,7 +137,8 @@ _HEADS = [
     # PLACE, date (Reuters) - ; Berlin (dpa/tmn) - ; MADRID (EFE).-
     rf"[^\n()（【\[]{{2,70}}{_IN_BRACKETS}{_DASH}",
     # (AP) — ; (ANSA) - ROMA, 03 MAR -
-    rf"{_IN_BRACKETS}(?:{_DASH})?(?:[{_UPPER}][{_UPPER} ]{{1,30}}, \d{{1,2}} [{_UPPER}]{{3}}{_DASH})?",
+    rf"{_IN_BRACKETS}(?:{_DASH})?"
+    rf"(?:[{_UPPER}][{_UPPER} ]{{1,30}}, \d{{1,2}} [{_UPPER}]{{3}}{_DASH})?",
     # МОСКВА, 3 марта. /ТАСС/.
     rf"[^\n()/]{{0,60}}/AGENCY/[.,]?(?:{_DASH})?",
     # МОСКВА, 3 мар - РИА Новости.
@@ -149,10 +150,12 @@ _HEADS = [
     # (서울=연합뉴스) 홍길동 기자 =
     r"\([^)\n]{0,16}=AGENCY\)[^\n=]{0,30}=",
 ]
-_TAILS = [
-    # (Reporting by …; Editing by …), whatever stands behind it
+# (Reporting by …; Editing by …), whatever stands behind it
+_REPORTERS = (
     r"[(\[\n]\s*\(?(?:Additional [Rr]eporting|[Rr]eporting|[Ww]riting|[Ee]diting)"
-    r" (?:by|in) .{2,320}",
+    r" (?:by|in) .{2,320}"
+)
+_NAMED_TAILS = [
     # The Associated Press contributed to this report.
     r"\n[^\n]{0,80}?AGENCY[^\n]{0,60} contributed to this (?:report|story|article)[^\n]*",
     # Copyright 2020 The Associated Press. All rights reserved …
@@ -169,4 +172,5 @@ def _alternation(patterns: list[str]) -> str:
 
 _BYLINE = r"\s*(?:(?:By|BY|Por|Par|Von|Di|De)\s[^\n]{2,80}\n\s*)?"
 _HEAD_PATTERN = re.compile(rf"{_BYLINE}(?:{_alternation(_HEADS)})")
-_TAIL_PATTERN = re.compile(rf"(?s:{_alternation(_TAILS)})\s*\Z")
+_NAMED_TAIL_PATTERN = re.compile(rf"(?:{_alternation(_NAMED_TAILS)})\s*\Z")
+_REPORTERS_PATTERN = re.compile(rf"(?s:{_REPORTERS})\Z")

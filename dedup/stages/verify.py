@@ -101,9 +101,7 @@ def shared_shingles(shingles: Ragged, left: np.ndarray, right: np.ndarray) -> np
     return _shared(shingles.values, shingles.offsets, left, right)
 
 
-def score(
-    given: Evidence, left: np.ndarray, right: np.ndarray, shared_floor: int
-) -> Scores:
+def score(given: Evidence, left: np.ndarray, right: np.ndarray, shared_floor: int) -> Scores:
     """Scores of pairs of articles.
 
     Parameters
@@ -158,9 +156,7 @@ def relations(scores: Scores, floor: float) -> np.ndarray:
     ).astype(object)
 
 
-def _cosine(
-    words: Ragged, weights: np.ndarray, left: np.ndarray, right: np.ndarray
-) -> np.ndarray:
+def _cosine(words: Ragged, weights: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     norms = np.sqrt(_sums(words.offsets, weights * weights))
     dots = _weighted_overlap(words.values, words.offsets, weights, left, right)
     scale = norms[left] * norms[right]
@@ -170,9 +166,7 @@ def _cosine(
 def _agreement(given: Evidence, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Share, by weight, of the figures of the article with fewer that the other has too."""
     figures, weights = given.figures, given.figure_weights
-    shared = _weighted_overlap(
-        figures.values, figures.offsets, np.sqrt(weights), left, right
-    )
+    shared = _weighted_overlap(figures.values, figures.offsets, np.sqrt(weights), left, right)
     sums = _sums(figures.offsets, weights)
     fewer = np.minimum(sums[left], sums[right])
     return np.divide(shared, fewer, out=np.zeros(len(shared)), where=fewer > 0)

@@ -123,7 +123,9 @@ class Newsroom:
 
     def _sizes(self, articles: int, block: int) -> Iterator[int]:
         """Sizes of clusters, two or more, that come to so many articles."""
-        sizes = range(2, min(LARGEST_CLUSTER, max(2, block // 10)) + 1)
+        # No outlet carries a story twice; the last cluster may be one larger than drawn.
+        press = max(map(len, self._world.press.values()))
+        sizes = range(2, min(LARGEST_CLUSTER, press - 1, max(2, block // 10)) + 1)
         weights = [size**-_SIZE_EXPONENT for size in sizes]
         while articles >= 2:
             size = min(self._draws.pick_weighted(sizes, weights), articles)

@@ -394,6 +394,14 @@ def test_text_that_is_a_number_is_rejected(column: pa.Array) -> None:
     assert [r["reason"] for r in batch.rejects.to_pylist()] == ["wrong_type", "empty_text"]
 
 
+def test_an_id_that_is_no_integer_is_rejected() -> None:
+    ids = pa.array([1.5, None, float("nan")])
+    [batch] = table_batches(pa.table({"id": ids, "text": ["a", "b", "c"]}), Settings())
+    assert batch.articles.num_rows == 0
+    found = [(r["reason"], r["detail"]) for r in batch.rejects.to_pylist()]
+    assert found == [("wrong_type", "id is double"), ("null_id", None), ("null_id", None)]
+
+
 def test_parquet_strings_that_are_not_utf8(tmp_path: Path) -> None:
     raw = pa.array([b"good", b"caf\xe9", b"good"])
     text = pa.Array.from_buffers(pa.string(), 3, raw.buffers())  # a string column by its schema
@@ -478,6 +486,9 @@ def test_a_damaged_row_group_costs_its_own_rows_only(tmp_path: Path, codec: str)
     assert ids == [str(n) for n in range(400) if not row <= n < 200]
     for chosen in (Settings(batch_rows=1), Settings(batch_rows=33, shard_rows=100)):
         assert read(path, chosen) == (ids, rejects)
+    [shard] = plan_shards([path], Settings())
+    kept = [batch.articles["row"].to_pylist() for batch in read_shard(shard, Settings())]
+    assert [str(n) for batch in kept for n in batch] == ids
 
 
 def damaged_at_random(raw: bytes, pick: random.Random) -> bytes:

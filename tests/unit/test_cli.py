@@ -141,7 +141,7 @@ def test_evaluate_shows_and_writes_the_figures(
     figures = json.loads(file.read_text())
     assert figures["column"] == f"{level}_id"
     assert figures["coverage"]["articles_both"] == ARTICLES
-    # Each article is of another kind of edit: the law of clusters has its own tests.
+    # How good the clusters are is measured elsewhere; here, that the truth is that of the run.
     assert figures["pairs"]["f1"] > 0.2
     assert f"{figures['pairs']['f1']:.3f}" in shown
     assert f"{level}_id against the truth" in shown

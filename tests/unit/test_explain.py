@@ -32,6 +32,10 @@ def prose(draws: random.Random, words: int) -> str:
     return " ".join("".join(draws.choices(letters, k=8)) for _ in range(words))
 
 
+def first_words(text: str, words: int) -> str:
+    return " ".join(text.split()[:words])
+
+
 def article(name: str, *parts: str, **columns: Any) -> dict[str, Any]:
     return {"id": name, "text": " ".join(parts), "source": f"outlet of {name}", **columns}
 
@@ -63,6 +67,12 @@ def corpus() -> list[dict[str, Any]]:
         # One in five of the words: half of the containment is 0.09, Jaccard 0.10.
         article("low-a", p[8], p[9], lines),
         article("low-b", p[10], p[11], lines),
+        # 10 shingles of 304 in common, enough in number and too few of either.
+        article("long-a", prose(draws, 294), first_words(p[18], 14)),
+        article("long-b", first_words(p[18], 14), prose(draws, 294)),
+        # 4 shingles of 6 in common, enough of either and too few in number.
+        article("short-a", prose(draws, 2), first_words(p[19], 8)),
+        article("short-b", first_words(p[19], 8), prose(draws, 2)),
         article("board-1", p[12], "opened at 101 with 202 and closed at 303"),
         article("board-2", p[12], "opened at 404 with 505 and closed at 606"),
         *(article(f"page-{i}", p[13 + i], board, source="one outlet") for i in range(1, 4)),
@@ -103,6 +113,8 @@ def screen(explanation: Explanation) -> str:
         ("chain-a", "chain-c", "little_shared", True),
         ("cut-b", "cut-c", "cut", False),
         ("copy-1", "wire", "little_shared", False),
+        ("long-a", "long-b", "little_shared", False),
+        ("short-a", "short-b", "little_shared", False),
         ("low-a", "low-b", "below_floor", False),
         ("board-1", "board-2", "figures_disagree", False),
     ],
@@ -203,20 +215,24 @@ def test_the_path_leads_from_left_to_right(output: Path) -> None:
 
 
 def test_the_path_goes_by_the_lead(tmp_path: Path) -> None:
-    # Both `a` and `b` are between the ends; `b` is the earlier and so the lead.
+    # Both `a` and `b` are between the ends; `a` is liker to them, `b` is earlier and so the lead.
     print("seed", SEED)
     draws = random.Random(SEED)
     p, q, extra = prose(draws, 60), prose(draws, 60), prose(draws, 10)
     rows = [
         article("end-1", p, published_at="2024-03-02"),
-        article("a", p, q, extra, published_at="2024-03-02"),
-        article("b", p, q, published_at="2024-03-01"),
+        article("a", p, q, published_at="2024-03-02"),
+        article("b", p, q, extra, published_at="2024-03-01"),
         article("end-2", q, published_at="2024-03-02"),
     ]
     cluster_articles(write_lines(tmp_path, rows), tmp_path / "out")
     assert read(tmp_path / "out").clusters["lead_id"].to_pylist() == ["b"] * 4
     path = explain(tmp_path / "out", "end-1", "end-2").path
     assert [step.right_id for step in path] == ["b", "end-2"]
+    # The kept pairs are (b, end-1) and (b, end-2); the path turns the first round.
+    inside = 56 / 126
+    assert [step.containment_left for step in path] == pytest.approx([1, inside])
+    assert [step.containment_right for step in path] == pytest.approx([inside, 1])
 
 
 def test_what_was_left_out_as_template(output: Path) -> None:

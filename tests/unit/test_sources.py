@@ -150,24 +150,29 @@ def test_law_where_batches_and_shards_are_cut_makes_no_difference(
         assert cut_rejects.equals(whole_rejects)
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl", "a.csv", "table"])
 def test_batches_are_bounded_in_rows_and_bytes(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = [{"id": str(n), "text": "x" * 100} for n in range(40)] + [
-        {"id": "z", "text": "y" * 5000}
-    ]
-    WRITERS[name](tmp_path / name, data)
+    short = [{"id": str(n), "text": "x" * 100} for n in range(200)]
+    table = pa.Table.from_pylist([*short, {"id": "z", "text": "y" * 5000}])
     monkeypatch.setattr(rows, "BATCH_BYTES", 1000)
-    [shard] = plan_shards([tmp_path / name], Settings())
-    batches = [batch.articles for batch in read_shard(shard, Settings(batch_rows=8))]
-    assert max(batch.num_rows for batch in batches) <= 8
-    # A batch is closed by the row that reaches the bound, so it may exceed it by one row.
-    small = [
-        batch["text"].nbytes for batch in batches if "z" not in batch["article_id"].to_pylist()
-    ]
-    assert max(small) < 1000 + 200
-    assert sum(batch.num_rows for batch in batches) == 41
+    for batch_rows, most in ((3, 3), (200, 10)):
+        chosen = Settings(batch_rows=batch_rows)
+        if name == "table":
+            batches = list(table_batches(table, chosen))
+        else:
+            if name == "a.parquet":
+                pq.write_table(table, tmp_path / name)
+            else:
+                WRITERS[name](tmp_path / name, table.to_pylist())
+            [shard] = plan_shards([tmp_path / name], chosen)
+            batches = list(read_shard(shard, chosen))
+        # Ten texts of 100 bytes reach the bound of 1000.
+        assert max(batch.articles.num_rows for batch in batches) <= most
+        assert sum(batch.articles.num_rows for batch in batches) == 201
+    # Nor are they needlessly small: Arrow's are halved until they fit, into 32.
+    assert name == "a.parquet" or len(batches) <= 40
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.jsonl", "a.csv.gz"])
@@ -183,6 +188,7 @@ def test_parquet_is_cut_at_row_groups(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", articles(30))  # row groups of 7, 7, 7, 7, 2
     shards = plan_shards([tmp_path / "a.parquet"], Settings(shard_rows=15))
     assert [shard.row_groups for shard in shards] == [(0, 1), (2, 3), (4,)]
+    assert plan_shards([tmp_path / "a.parquet"], Settings(shard_rows=14)) == shards
     assert [shard.first_row for shard in shards] == [0, 14, 28]
     assert 0 < sum(shard.size for shard in shards) < (tmp_path / "a.parquet").stat().st_size
 
@@ -313,6 +319,13 @@ def test_text_files_are_rows_and_their_paths_ids(
     [one] = plan_shards([tmp_path / "source=dpa" / "07.txt"], Settings())
     [batch] = read_shard(one, Settings())
     assert batch.articles["article_id"].to_pylist() == ["07"]
+
+
+def test_ids_of_text_files_are_relative_to_the_outermost_input(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "a.txt").write_text("text")
+    for inputs in ([tmp_path, tmp_path / "x"], [tmp_path / "x" / "a.txt", tmp_path]):
+        assert read(inputs)[0]["article_id"].to_pylist() == ["x/a"]
 
 
 def test_columns_are_mapped_by_settings(tmp_path: Path) -> None:

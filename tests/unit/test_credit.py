@@ -1,0 +1,102 @@
+"""Credits: who is named, and which words are the story's."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from dedup.stages.credit import credits
+
+BODY = "The harbour council voted on Monday to rebuild the old pier before next summer."
+MORE = "Work is to begin in May, and the ferries will use the northern quay until then."
+
+
+def credited(text: str) -> tuple[str | None, str]:
+    """Agency, and what is left of the text."""
+    found = credits(pa.array(["", text, "x"], pa.large_string()))
+    assert found.agencies.to_pylist()[::2] == [None, None]
+    start, end = found.spans[1]
+    return found.agencies[1].as_py(), text.encode()[start:end].decode().strip()
+
+
+@pytest.mark.parametrize(
+    ("dateline", "agency"),
+    [
+        ("BERLIN (Reuters) - ", "Reuters"),
+        ("LONDON, March 3 (Reuters) - ", "Reuters"),
+        ("(AP) — ", "AP"),
+        ("WASHINGTON (AP) — ", "AP"),
+        ("By JANE DOE\nWASHINGTON (AP) — ", "AP"),
+        ("Berlin (dpa/tmn) - ", "dpa"),
+        ("Paris (AFP) – ", "AFP"),
+        ("MADRID (EFE).- ", "EFE"),
+        ("(ANSA) - ROMA, 03 MAR - ", "ANSA"),
+        ("МОСКВА, 3 марта. /ТАСС/. ", "TASS"),
+        ("МОСКВА, 3 мар - РИА Новости. ", "RIA Novosti"),
+        ("新华社北京3月3日电 ", "Xinhua"),
+        ("【北京共同】", "Kyodo"),
+        ("(서울=연합뉴스) 홍길동 기자 = ", "Yonhap"),
+        ("Århus (Ritzau) - ", "Ritzau"),
+    ],
+)
+def test_datelines(dateline: str, agency: str) -> None:
+    assert credited(dateline + BODY) == (agency, BODY)
+
+
+@pytest.mark.parametrize(
+    ("ending", "agency"),
+    [
+        ("\n(Reporting by Jane Doe; Editing by John Roe)", None),
+        ("\n(Reporting by Jane Doe; Editing by John Roe)\n© Reuters", "Reuters"),
+        ("\nAdditional reporting by Jane Doe in Paris", None),
+        ("\nThe Associated Press contributed to this report.", "AP"),
+        ("\nCopyright 2020 The Associated Press. All rights reserved.", "AP"),
+        (" (AFP)", "AFP"),
+        ("\nQuelle: dpa", "dpa"),
+        ("\n– EFE", "EFE"),
+        (" [Xinhua]", "Xinhua"),
+    ],
+)
+def test_closing_credits(ending: str, agency: str | None) -> None:
+    assert credited(f"{BODY}\n{MORE}{ending}") == (agency, f"{BODY}\n{MORE}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BODY,
+        f"{BODY} The minister told Reuters that the pier was safe. {MORE}",
+        f"{BODY} Shares of AP rose (by 3 percent) on Monday. {MORE}",
+        f"The council (of the harbour) - which met on Monday - voted. {BODY}",
+        "",
+        "   ",
+        "ひらがな",
+    ],
+)
+def test_what_is_no_credit_stays(text: str) -> None:
+    agency, left = credited(text)
+    assert agency is None
+    assert left == text.strip()
+
+
+@pytest.mark.parametrize("text", ["BERLIN (Reuters) - ", "(AFP)", "(Reporting by Jane Doe)"])
+def test_a_text_of_nothing_but_credits_keeps_words(text: str) -> None:
+    assert credited(text)[1] != ""
+
+
+def test_the_first_credit_wins() -> None:
+    text = f"PARIS (AFP) - {BODY}\n{MORE}\n(AP)"
+    assert credited(text) == ("AFP", f"{BODY}\n{MORE}")
+
+
+def test_spans_are_bytes_of_whole_characters() -> None:
+    text = f"MÜNCHEN (dpa) - {'ü漢😀' * 400}\nQuelle: dpa"
+    assert credited(text) == ("dpa", "ü漢😀" * 400)
+
+
+@pytest.mark.parametrize("piece", ["(", "\n", "- ", "A", "Reporting by ", "(AP", " (Reuters"])
+def test_odd_texts_take_linear_time(piece: str) -> None:
+    """A pattern that backtracks without bound would not come back."""
+    text = piece * 5000
+    found = credits(pa.array([text] * 50, pa.large_string()))
+    assert len(found.agencies) == 50
