@@ -91,10 +91,12 @@ def evaluate(output: str, truth: str, level: str, file: Path | None) -> None:
     """
     import json
 
-    from dedup.evaluate import evaluate, read_truth
+    from dedup.evaluate import evaluate, expand_candidates, read_truth
     from dedup.store import read
 
-    measured = evaluate(read(output).clusters, read_truth(truth), f"{level}_id")
+    run = read(output)
+    candidates = expand_candidates(run.candidates, run.pairs)
+    measured = evaluate(run.clusters, read_truth(truth), f"{level}_id", candidates)
     if file:
         _write(file, json.dumps(measured.to_dict(), indent=2) + "\n")
     show(measured.render())

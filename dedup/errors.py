@@ -44,7 +44,7 @@ class SettingsError(DedupError):
 
 
 class InputError(DedupError):
-    """An input cannot be read at all: missing, of unknown format, damaged, without a needed column."""
+    """An input cannot be read at all: missing, unknown, damaged, or without a needed column."""
 
     exit_status = 2
 

@@ -274,6 +274,8 @@ def evaluate(
             by_label=_by_label(truth, together),
             candidate_recall=recall,
         )
+    from sklearn.metrics import adjusted_rand_score  # a second to import, needed only here
+
     partitions = _Partitions.of(truth.level(column), predicted)
     pairs = partitions.pair_scores(np.ones(len(predicted), dtype=bool))
     return Evaluation(
@@ -281,10 +283,55 @@ def evaluate(
         coverage(clusters_truth=np.unique(partitions.true).size),
         pairs=pairs,
         bcubed=partitions.bcubed(),
-        ari=_adjusted_rand(pairs, len(predicted)),
+        ari=float(adjusted_rand_score(partitions.true, partitions.predicted)),
         by_kind=_by_kind(truth, partitions),
         candidate_recall=recall,
     )
+
+
+def expand_candidates(candidates: pa.Table, pairs: pa.Table) -> pa.Table:
+    """Candidates of a run between all articles, not only the first with each text.
+
+    Parameters
+    ----------
+    candidates, pairs : pa.Table
+        A run's, as `schemas.CANDIDATES` and `schemas.PAIRS` describe them.
+
+    Returns
+    -------
+    pa.Table
+        Like `candidates`, with the generator ``identical`` for articles of one text. As large as
+        the number of pairs between articles of identical texts.
+    """
+    same = pairs.filter(pc.equal(pairs["relation"], "identical"))
+    firsts = pa.chunked_array(
+        [column for name in ("left_id", "right_id") for column in candidates[name].chunks]
+        + same["left_id"].chunks,
+        pa.string(),
+    ).unique()
+    members = pa.table(
+        {
+            "first": pa.chunked_array([firsts, *same["left_id"].chunks]),
+            "article": pa.chunked_array([firsts, *same["right_id"].chunks]),
+        }
+    )
+    twins = members.rename_columns(["first", "twin"])
+    alike = members.join(twins, "first", join_type="inner")
+    alike = alike.filter(pc.less(alike["article"], alike["twin"]))
+    lefts = members.rename_columns(["left_id", "left"])
+    rights = members.rename_columns(["right_id", "right"])
+    spread = candidates.join(lefts, "left_id", join_type="inner")
+    spread = spread.join(rights, "right_id", join_type="inner")
+    kinds = pa.array(["identical"]).take(pa.array(np.zeros(alike.num_rows, np.int64)))
+    return pa.concat_tables(
+        [
+            pa.table([spread["left"], spread["right"], spread["generator"]], _CANDIDATE_COLUMNS),
+            pa.table([alike["article"], alike["twin"], kinds], _CANDIDATE_COLUMNS),
+        ]
+    )
+
+
+_CANDIDATE_COLUMNS = ["left_id", "right_id", "generator"]
 
 
 def candidate_recall(candidates: pa.Table, truth: Truth) -> dict[str, float]:
@@ -293,9 +340,8 @@ def candidate_recall(candidates: pa.Table, truth: Truth) -> dict[str, float]:
     Parameters
     ----------
     candidates : pa.Table
-        ``left``, ``right`` (article ids, either order) and ``generator`` (its name, a string).
-        A pair counts where a row names its two articles: whoever collapses identical texts
-        before the search passes the pairs between all of them.
+        ``left_id``, ``right_id`` (either order) and ``generator`` (its name, a string). A pair
+        counts where a row names its two articles; see :func:`expand_candidates`.
     truth : ClusterTruth or PairTruth
         The gold; true pairs share a gold cluster, or are positive gold pairs.
 
@@ -314,7 +360,7 @@ def candidate_recall(candidates: pa.Table, truth: Truth) -> dict[str, float]:
         .fill_null(-1)
         .to_numpy()
         .astype(np.int64)
-        for end in ("left", "right")
+        for end in ("left_id", "right_id")
     )
     generators = _filled(candidates, "generator", "candidates").dictionary_encode()
     low, high = np.minimum(left, right), np.maximum(left, right)
@@ -375,17 +421,6 @@ def _pair_scores(true: float, predicted: float, shared: float) -> PairScores:
 def _gold_pair_scores(positive: Mask, together: Mask, weight: NDArray[Any]) -> PairScores:
     sums = (weight[chosen].sum().item() for chosen in (positive, together, positive & together))
     return _pair_scores(*sums)
-
-
-def _adjusted_rand(pairs: PairScores, articles: int) -> float:
-    # Python integers: the products of pair counts do not fit 64 bits.
-    true, predicted, shared = (
-        int(n) for n in (pairs.true_pairs, pairs.predicted_pairs, pairs.shared_pairs)
-    )
-    total = articles * (articles - 1) // 2
-    scale = (true + predicted) * total - 2 * true * predicted
-    # No scale: both sides are all singles, or both one cluster, hence equal.
-    return 2 * (shared * total - true * predicted) / scale if scale else 1.0
 
 
 def _by_kind(truth: ClusterTruth, partitions: _Partitions) -> dict[str, PairScores]:

@@ -169,6 +169,16 @@ TEMPLATE = _table(
     ],
 )
 
+CANDIDATES = _table(
+    "candidates",
+    "candidate pair and generator that proposed it, left_id < right_id",
+    [
+        _column("left_id", pa.string(), "first article with the left text", nullable=False),
+        _column("right_id", pa.string(), "first article with the right text", nullable=False),
+        _column("generator", pa.string(), "lsh or sketch", nullable=False),
+    ],
+)
+
 SIGNED = _table(
     "signed",
     "article of a signed shard; internal",
@@ -216,7 +226,7 @@ SCORED = _table(
     ],
 )
 
-OUTPUT_TABLES = (CLUSTERS, PAIRS, SUMMARY, REJECTS, LINEAGE, TEMPLATE)
+OUTPUT_TABLES = (CLUSTERS, PAIRS, SUMMARY, REJECTS, LINEAGE, TEMPLATE, CANDIDATES)
 
 
 def table_name(schema: pa.Schema) -> str:

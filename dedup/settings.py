@@ -11,7 +11,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -70,19 +70,19 @@ class Settings(BaseModel):
         3,
         ge=2,
         le=255,
-        description="stories of one source that make a shingle template; higher removes less",
+        description="stories of a source that make a shingle template; higher removes less",
     )
     template_articles: int = Field(
         20,
         ge=2,
         le=255,
-        description="articles of one source that make a shingle template even if alike; higher removes less",
+        description="articles of a source that make it template even if alike; higher removes less",
     )
     common_stories: int = Field(
         60,
         ge=2,
         le=255,
-        description="stories of any source that make a shingle a common phrase; higher removes less",
+        description="stories of all sources that make it a common phrase; higher removes less",
     )
 
     # Which pairs are looked at.
@@ -90,18 +90,18 @@ class Settings(BaseModel):
         0.2,
         gt=0,
         le=1,
-        description="similarity from which a pair is kept and a cluster coheres; higher keeps fewer, surer",
+        description="similarity of a kept pair and of a coherent cluster; higher keeps fewer",
     )
     shared_floor: int = Field(
         8,
         ge=1,
-        description="shared shingles from which a pair is kept, template aside; higher keeps fewer, surer",
+        description="shared shingles of a kept pair, template aside; higher keeps fewer, surer",
     )
     recall_at_floor: float = Field(
         0.9,
         gt=0,
         lt=1,
-        description="share of pairs at a Jaccard of similarity_floor that banding shall find; higher is slower",
+        description="share of pairs at a Jaccard of similarity_floor to be found; higher is slower",
     )
     sketch_shared: int = Field(
         2, ge=1, description="sketch hashes two articles must share; higher makes candidates fewer"
@@ -109,7 +109,7 @@ class Settings(BaseModel):
     bucket_cap: int = Field(
         100,
         ge=2,
-        description="largest bucket paired out in full; higher is more thorough and slower",
+        description="largest bucket paired out in full; higher is surer and slower",
     )
 
     # What becomes a cluster.
@@ -117,18 +117,18 @@ class Settings(BaseModel):
         0.5,
         gt=0,
         le=1,
-        description="Jaccard from which two articles are versions of one story when template is counted",
+        description="Jaccard of two versions of one story, where template is counted",
     )
     component_limit: int = Field(
         400,
         ge=2,
         le=10_000,
-        description="largest component compared all with all; higher is slower",
+        description="largest component compared all with all; higher is surer, slower",
     )
     lead_minutes: float = Field(
         15,
         ge=0,
-        description="minutes after the first within which a fuller version may be the lead",
+        description="minutes after the first in which a fuller version may lead",
     )
 
     threads: int = Field(

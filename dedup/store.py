@@ -36,7 +36,7 @@ class Result:
 
     Attributes
     ----------
-    clusters, pairs, summary, rejects, lineage, template : pyarrow.Table
+    clusters, pairs, summary, rejects, lineage, template, candidates : pyarrow.Table
         As `dedup.schemas` describes them.
     info : dict
         The run's manifest: settings, versions, counts, seconds per stage, files.
@@ -48,6 +48,7 @@ class Result:
     rejects: pa.Table
     lineage: pa.Table
     template: pa.Table
+    candidates: pa.Table
     info: dict[str, Any]
 
 

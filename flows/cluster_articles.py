@@ -42,7 +42,7 @@ _SHARES = {"sign": 45.0, "match": 40.0, "group": 10.0, "publish": 5.0}
 """Part of the time that each verb takes, in per cent, about."""
 
 
-def _may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001
+def _may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """Whether an error may be gone at another try.
 
     What the library raises on purpose is the same every time.

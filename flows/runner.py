@@ -7,6 +7,7 @@ environment variable of the machine that runs the flow.
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import Any
 
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
@@ -48,7 +49,7 @@ def task_runner() -> TaskRunner[Any]:
 
 def _cluster_runner(kind: str, address: str) -> TaskRunner[Any]:
     try:
-        module = __import__(f"prefect_{kind}")
+        module = import_module(f"prefect_{kind}")
     except ImportError as error:
         raise SettingsError(
             f"environment variable {VARIABLE}",

@@ -17,11 +17,14 @@ import socket
 import subprocess
 import sys
 import threading
+from importlib.util import find_spec
 
 from dedup.errors import RunError
 
 _PATIENCE = 180
 """Seconds for the server to come up; the first ever has a database to make."""
+
+_ELSE = "or use python -m dedup cluster"
 
 
 class Server:
@@ -78,6 +81,10 @@ class Server:
 
 
 def _started() -> subprocess.Popen[bytes]:
+    if find_spec("prefect") is None:
+        raise RunError(
+            "flows", "Prefect", "no such package", f"pip install 'dedup[flows]', {_ELSE}"
+        )
     server = subprocess.Popen(
         [sys.executable, "-m", "flows.server"],
         stdin=subprocess.PIPE,
@@ -97,7 +104,7 @@ def _not_there(answer: str) -> RunError:
         "temporary Prefect server",
         "an answer",
         answer,
-        "set PREFECT_API_URL to a server that runs, or use python -m dedup cluster",
+        f"set PREFECT_API_URL to a server that runs, {_ELSE}",
     )
 
 

@@ -165,7 +165,8 @@ def _past_line_end(units: Sequence[_Unit], at: int) -> int | None:
 
 def tokens(text: str) -> list[Token]:
     """Tokens of a text."""
-    units, found, at = _units(text), [], 0
+    units, at = _units(text), 0
+    found: list[Token] = []
     run: list[Token] = []  # characters of one script without a separator between
 
     def close() -> None:

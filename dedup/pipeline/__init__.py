@@ -10,7 +10,6 @@ import hashlib
 import platform
 import shutil
 import tempfile
-import time
 import unicodedata
 import uuid
 from collections.abc import Callable, Sequence

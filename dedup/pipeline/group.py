@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.ragged import Ragged
-from dedup.schemas import CLUSTERS, LINEAGE, PAIRS, RELATIONS, SUMMARY, table_name
+from dedup.schemas import CLUSTERS, LINEAGE, PAIRS, SUMMARY, table_name
 from dedup.settings import Settings
 from dedup.stages import cluster, verify
 from dedup.threads import in_order, spans

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from dedup.numbering import number
 from dedup.plan import plan
 from dedup.ragged import Ragged
-from dedup.schemas import DISTINCT, MATCHED, REJECTS, SCORED, TEMPLATE
+from dedup.schemas import CANDIDATES, DISTINCT, MATCHED, REJECTS, SCORED, TEMPLATE
 from dedup.settings import Settings
 from dedup.stages import candidates, cluster, shingle, sign, template, verify
 from dedup.threads import in_order, spans
@@ -67,6 +67,7 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
         ),
     )
     work.write_table("out-template", left_out)
+    work.write_table("out-candidates", _candidate_table(articles["article_id"], first, found))
     generators = found.generators
     return work.note(
         "matched",
@@ -236,6 +237,21 @@ def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candid
     by_lsh = list(bands)
     capped = by_sketch.capped + sum(band.capped for band in by_lsh)
     return candidates.union(by_lsh, by_sketch), capped
+
+
+def _candidate_table(
+    ids: pa.ChunkedArray, first: np.ndarray, found: candidates.Candidates
+) -> pa.Table:
+    """Candidates by the ids of the first articles that have the texts."""
+    names = ids.take(pa.array(first)).combine_chunks()
+    tables = []
+    for generator, bit in (("lsh", candidates.LSH), ("sketch", candidates.SKETCH)):
+        chosen = (found.generators & bit) > 0
+        left, right = (pa.array(end[chosen]) for end in (found.left, found.right))
+        named = pa.array([generator]).take(pa.array(np.zeros(len(left), np.int64)))
+        columns = [names.take(left), names.take(right), named]
+        tables.append(pa.Table.from_arrays(columns, schema=CANDIDATES))
+    return pa.concat_tables(tables)
 
 
 def _scored(given: verify.Evidence, found: candidates.Candidates, settings: Settings) -> pa.Table:

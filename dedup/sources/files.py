@@ -150,6 +150,7 @@ def printable(name: str) -> str:
 def _files(given: str) -> list[File]:
     try:
         storage, path = _storage(given)
+        storage.invalidate_cache()  # a long-lived worker must see the files that came since
         found, root = _find(storage, path)
     except Exception as error:  # each storage has error types of its own
         raise _unreachable(given, error) from error

@@ -51,7 +51,17 @@ def record_batches(items: Iterable[Record | Fault], settings: Settings) -> Itera
 
 
 def broken_off(file: str, row: int | None, error: Exception) -> Fault:
-    """The reject that stands for all rows from `row` on, or for a file; they cannot be read."""
+    """The reject that stands for all rows from `row` on, or for a file; they cannot be read.
+
+    Raises
+    ------
+    Exception
+        The error itself where it tells of the way to the file and not of the file: a later try
+        may read it whole.
+    """
+    cause = error.__cause__ or error
+    if isinstance(cause, ConnectionError | TimeoutError) or not isinstance(cause, BROKEN):
+        raise error
     return Fault(file, row, None, "unreadable", printable(" ".join(str(error).split())))
 
 

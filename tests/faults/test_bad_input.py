@@ -455,6 +455,35 @@ def test_gzip_that_is_damaged(tmp_path: Path, broken: str) -> None:
         assert (len(ids), rejects) == (50, [(50, "unreadable")])
 
 
+class _Lost(io.RawIOBase):
+    """A file whose storage hangs up after the first bytes."""
+
+    def __init__(self) -> None:
+        self.left = [b"id,text\na,an article\n"]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self.left:
+            raise ConnectionResetError("connection reset")
+        piece = self.left.pop()
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.txt"])
+def test_a_lost_connection_is_no_reject(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_text("")
+    [shard] = plan_shards([tmp_path / name], Settings())
+    storage = fsspec.implementations.local.LocalFileSystem
+    monkeypatch.setattr(storage, "open", lambda *_: _Lost())
+    with pytest.raises(ConnectionResetError):
+        list(read_shard(shard, Settings()))
+
+
 def test_csv_that_breaks_off(tmp_path: Path) -> None:
     sink = io.StringIO()
     csv.writer(sink).writerows([("id", "text"), *((n, os.urandom(99).hex()) for n in range(500))])

@@ -149,7 +149,9 @@ def test_perfect_prediction_is_one_everywhere():
     groups = {"a": "x", "b": "x", "c": "y", "d": "y", "e": "z"}
     kinds = pa.array(["cut", None, "moved", "cut", None])
     truth = gold(groups, kind=kinds)
-    candidates = pa.table({"left": ["a", "d"], "right": ["b", "c"], "generator": ["lsh", "lsh"]})
+    candidates = pa.table(
+        {"left_id": ["a", "d"], "right_id": ["b", "c"], "generator": ["lsh", "lsh"]}
+    )
     result = evaluate(prediction(groups), truth, candidates=candidates)
     scores = [result.pairs, result.bcubed, *result.by_kind.values()]
     assert len(scores) == 4
@@ -259,7 +261,7 @@ def test_candidate_recall_by_generator(truth):
         ("c", "f", "identical"),  # false: a generator without a true pair has recall 0
     ]
     left, right, generator = zip(*rows, strict=True)
-    candidates = pa.table({"left": left, "right": right, "generator": generator})
+    candidates = pa.table({"left_id": left, "right_id": right, "generator": generator})
     # True pairs: ab, ac, bc, de.
     expected = {"identical": 0, "lsh": 0.25, "sketch": 0.5, "any": 0.5}
     recall = candidate_recall(candidates, truth)
@@ -435,7 +437,7 @@ def shown(result: Evaluation) -> str:
 
 def test_render_shows_each_figure():
     truth = gold({"a": "x", "b": "x", "c": "y"}, kind=pa.array([None, "[/cut]", None]))
-    candidates = pa.table({"left": ["a"], "right": ["b"], "generator": ["lsh"]})
+    candidates = pa.table({"left_id": ["a"], "right_id": ["b"], "generator": ["lsh"]})
     text = shown(evaluate(prediction({"a": "1", "b": "1", "c": "1"}), truth, candidates=candidates))
     rows = (line.split("│")[1:-1] for line in text.splitlines() if "│" in line)
     cells = {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows}

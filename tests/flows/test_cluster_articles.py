@@ -1,0 +1,267 @@
+"""The main job as a flow: the library's own output, and a record of it in Prefect."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pytest
+from prefect import runtime
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.client.schemas.objects import State
+from prefect.logging.handlers import APILogHandler
+from prefect.task_runners import ProcessPoolTaskRunner
+from prefect.utilities.callables import parameter_schema
+
+import flows.cluster_articles as job
+from dedup import pipeline, read
+from dedup.errors import InputError, OutputError, RunError, SettingsError
+from dedup.schemas import OUTPUT_TABLES, table_name
+from dedup.settings import Settings
+
+SHARDS = 3
+"""Files of the corpus."""
+
+
+class Made(NamedTuple):
+    """A flow run and what the library makes of the same input."""
+
+    state: State[Any]
+    output: Path
+    expected: Path
+
+
+@pytest.fixture(scope="module")
+def made(api: str, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("made")
+    state = job.cluster_articles([str(corpus)], str(folder / "flow"), return_state=True)
+    pipeline.cluster_articles(corpus, folder / "library")
+    return Made(state, folder / "flow", folder / "library")
+
+
+def flow_run_id(state: State[Any]) -> UUID:
+    assert state.state_details.flow_run_id
+    return state.state_details.flow_run_id
+
+
+def artifacts(state: State[Any]) -> dict[str, Any]:
+    mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run_id(state)]))
+    with get_client(sync_client=True) as client:
+        return {str(made.key): made.data for made in client.read_artifacts(artifact_filter=mine)}
+
+
+def messages(state: State[Any]) -> list[str]:
+    APILogHandler().flush()
+    mine = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id(state)]))
+    with get_client(sync_client=True) as client:
+        return [log.message for log in client.read_logs(mine)]
+
+
+def tables(output: Path) -> dict[str, bytes]:
+    names = [table_name(schema) for schema in OUTPUT_TABLES]
+    return {name: (output / f"latest/{name}/part-00000.parquet").read_bytes() for name in names}
+
+
+# What comes out
+
+
+def test_the_output_is_the_librarys_byte_for_byte(made: Made) -> None:
+    assert made.state.is_completed()
+    assert tables(made.output) == tables(made.expected)
+    assert read(made.output).summary.num_rows > 5
+
+
+def test_it_returns_the_run(made: Made) -> None:
+    info = read(made.output).info
+    assert made.state.result() == {"run_id": info["run_id"], "counts": info["counts"]}
+
+
+def test_other_processes_make_the_same(made: Made, corpus: Path, tmp_path: Path) -> None:
+    runner: Any = ProcessPoolTaskRunner(max_workers=1)
+    processes = job.cluster_articles.with_options(task_runner=runner)
+    processes([str(corpus)], str(tmp_path / "out"))
+    assert tables(tmp_path / "out") == tables(made.expected)
+
+
+# What Prefect remembers
+
+
+def test_every_verb_is_a_task_and_every_shard_its_own(made: Made) -> None:
+    mine = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id(made.state)]))
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(flow_run_id(made.state))
+        tasks = client.read_task_runs(flow_run_filter=mine)
+    verbs = [task.name.split("-")[0] for task in tasks]
+    assert sorted(verbs) == sorted(["begin", *["sign"] * SHARDS, "match", "group", "publish"])
+    assert all(task.state and task.state.is_completed() for task in tasks)
+    assert run.name == "flow from wire"
+
+
+def test_the_artifacts_say_what_the_run_says(made: Made) -> None:
+    found, result = artifacts(made.state), read(made.output)
+    assert set(found) == {"progress", "figures", "largest-clusters"}
+    assert found["progress"] == 100
+    counts = result.info["counts"]
+    assert (
+        f"# {counts['clusters']:,} clusters in {counts['articles']:,} articles" in found["figures"]
+    )
+    for relation, pairs in counts["pairs_by_relation"].items():
+        assert f"| {relation} | {pairs:,} |" in found["figures"]
+    for name in ("match", "group", *Settings.model_fields):
+        assert f"| {name.replace('_', ' ')} | " in found["figures"]
+    table = json.loads(found["largest-clusters"])
+    sizes = [row["size"] for row in table]
+    assert sizes == sorted(result.summary["size"].to_pylist(), reverse=True)[: len(table)]
+    titles = dict(zip(*result.summary.select(["cluster_id", "lead_title"]), strict=True))
+    by_id = {str(cluster): str(title) for cluster, title in titles.items()}
+    assert all(row["lead title"] == by_id[row["cluster"]] for row in table)
+
+
+def test_the_log_follows_the_shards_and_the_library(
+    api: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def group(*given: Any) -> dict[str, Any]:
+        logging.getLogger("dedup.pipeline").warning("said by the library")
+        return grouped(*given)
+
+    grouped = pipeline.group
+    monkeypatch.setattr(pipeline, "group", group)
+    state = job.cluster_articles([str(corpus)], str(tmp_path / "out"), return_state=True)
+    said = messages(state)
+    assert "said by the library" in said
+    assert [line for line in said if f"sign: {SHARDS} of {SHARDS}" in line]
+    assert "100 % publish" in said
+
+
+@pytest.mark.parametrize(
+    ("inputs", "name"),
+    [
+        (["data/wire.parquet"], "demo from wire.parquet"),
+        (["s3://news/a/", "b", "c"], "demo from a and 2 more"),
+        ([], "demo from nothing"),
+    ],
+)
+def test_a_run_is_named_by_output_and_input(
+    inputs: list[str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"inputs": inputs, "output": "out/demo/"}
+    monkeypatch.setattr(runtime.flow_run, "parameters", given, raising=False)
+    assert job._run_name() == name
+
+
+# What happens when it does not go well
+
+
+def test_a_run_picks_up_what_a_killed_one_signed(
+    made: Made, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*given: Any) -> None:
+        raise RunError("run", "to go on", "a kill", "start again")
+
+    def read_again(*given: Any) -> Iterator[None]:
+        raise AssertionError("a shard was read again")
+
+    output = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "match", killed)
+        with pytest.raises(RunError, match="a kill"):
+            job.cluster_articles([str(corpus)], str(output))
+    assert not (output / "latest").exists()
+    # By import, for the package names a function like this module.
+    monkeypatch.setattr(import_module("dedup.pipeline.sign"), "read_shard", read_again)
+    state = job.cluster_articles([str(corpus)], str(output), return_state=True)
+    assert f"{SHARDS} of {SHARDS} shards were there from an earlier try" in messages(state)
+    assert tables(output) == tables(made.expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        (InputError("input", "a", "b", "c"), 1),
+        (SettingsError("setting", "a", "b", "c"), 1),
+        (OutputError("output", "a", "b", "c"), 1),
+        (ConnectionResetError("the store hung up"), 3),
+    ],
+)
+def test_only_what_may_pass_is_tried_again(
+    api: str, error: Exception, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*given: Any) -> None:
+        seen.append(given)
+        raise error
+
+    seen: list[Any] = []
+    monkeypatch.setattr(pipeline, "begin", failing)
+    with pytest.raises(type(error)):
+        job.begin.with_options(retry_delay_seconds=0)(["in"], "out", Settings())
+    assert len(seen) == tries
+
+
+def test_nobody_caches_what_files_tell() -> None:
+    for task in (job.begin, job.sign, job.match, job.group, job.publish):
+        assert task.cache_policy is NO_CACHE
+        assert task.retries == 2
+        assert task.retry_condition_fn is job._may_pass
+    assert job.cluster_articles.retries == 0
+
+
+def test_many_small_files_make_few_tasks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Progress:
+        def __call__(self, verb: str, done: int, total: int) -> None:
+            assert (verb, total) == ("sign", 1_234)
+
+        say = print
+
+    class Future:
+        def __init__(self, first: int, last: int) -> None:
+            self.shards = range(first, last)
+
+        def result(self) -> dict[str, int]:
+            return {"shards": len(self.shards), "reused": 0}
+
+    def mapped(first: list[int], last: list[int], *_: Any) -> list[Future]:
+        futures.extend(map(Future, first, last))
+        return futures
+
+    futures: list[Future] = []
+    monkeypatch.setattr(job.sign, "map", mapped)
+    monkeypatch.setattr(job, "as_completed", iter)
+    job._sign_all({"shards": [{}] * 1_234}, Settings(), Progress())  # type: ignore[arg-type]
+    assert len(futures) <= 150
+    assert [number for future in futures for number in future.shards] == list(range(1_234))
+
+
+# What a user of Prefect's pages sees
+
+
+def test_the_form_shows_every_setting_with_its_meaning_and_bounds() -> None:
+    schema = parameter_schema(job.cluster_articles)
+    shown = schema.definitions["Settings"]["properties"]
+    assert set(shown) == set(Settings.model_fields)
+    assert all(setting["description"] for setting in shown.values())
+    assert shown["num_perm"]["minimum"] == 16
+    assert shown["similarity_floor"]["exclusiveMinimum"] == 0
+    assert shown["similarity_floor"]["maximum"] == 1
+    assert schema.required == ["inputs", "output"]
+
+
+def test_settings_may_come_as_a_mapping() -> None:
+    given = {"inputs": ["a"], "output": "b", "settings": {"similarity_floor": 0.3}}
+    taken = job.cluster_articles.validate_parameters(given)
+    assert taken["settings"] == Settings(similarity_floor=0.3)

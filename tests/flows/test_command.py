@@ -1,0 +1,131 @@
+"""The flow as a command: quiet, offline, and with the library's exit statuses."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import flows
+from dedup import read
+from flows.command import main
+
+ROOT = Path(flows.__file__).parents[1]
+
+COMMAND = ("-m", "flows.cluster_articles")
+
+# Written down by every process of a command: whom it looks up, and whom it calls.
+WATCH = """
+import os, sys
+
+def watch(event, given):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect"):
+        whom = given[1] if event == "socket.connect" else given[0]
+        with open(os.environ["WATCHED"], "a") as file:
+            file.write(f"{event} {whom!r}\\n")
+
+sys.addaudithook(watch)
+"""
+
+
+def run(folder: Path, *arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if "PREFECT" not in name}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env={**kept, "PREFECT_HOME": os.environ["PREFECT_HOME"], **env},
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A folder that is not the project's, with a module that watches Python's sockets."""
+    (tmp_path / "sitecustomize.py").write_text(WATCH)
+    return tmp_path
+
+
+def test_without_a_server_it_runs_offline_and_says_nothing_but_its_own(
+    corpus: Path, elsewhere: Path
+) -> None:
+    calls = elsewhere / "calls.txt"
+    done = run(
+        elsewhere,
+        *COMMAND,
+        corpus,
+        "--output",
+        "out",
+        PYTHONPATH=str(elsewhere),
+        WATCHED=str(calls),
+    )
+    assert done.returncode == 0, done.stderr
+    said = re.compile(
+        r"\S+ \| INFO    \| Flow run 'out from wire' - +\d+ % (sign|match|group|publish)"
+    )
+    assert [line for line in done.stderr.splitlines() if not said.match(line)] == []
+    assert "sign: 3 of 3" in done.stderr
+    counts = read(elsewhere / "out").info["counts"]
+    assert f"{counts['clusters']}  clusters of two or more" in done.stdout
+    assert done.stdout.splitlines()[-1] == "out/latest"
+    seen = calls.read_text().splitlines()
+    assert any("connect" in call for call in seen), "the watch does not work"
+    assert [call for call in seen if "'127.0.0.1'" not in call] == []
+
+
+def test_as_a_script_against_a_server(api: str, corpus: Path, elsewhere: Path) -> None:
+    script = ROOT / "flows" / "cluster_articles.py"
+    asked = elsewhere / "missing.parquet", "--output", "out"
+    done = run(elsewhere, script, *asked, PREFECT_API_URL=api)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"error: {elsewhere / 'missing.parquet'}: expected a file")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["in.parquet"], "Missing option '--output'"),
+        (["--output", "out"], "Missing argument 'INPUT...'"),
+        (["in.parquet", "--output", "out", "--fast"], "No such option '--fast'"),
+        (["in.parquet", "--output", "out", "--set", "seed=-1"], "setting 'seed'"),
+        (["in.parquet", "--output", "out", "--set", "sede=1"], "setting 'sede'"),
+        (["in.parquet", "--output", "out", "--settings", "none.toml"], "none.toml"),
+    ],
+)
+def test_what_cannot_be_run_is_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ")
+    assert said in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_a_runner_that_does_not_exist_is_one_line(corpus: Path, elsewhere: Path) -> None:
+    given = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "DEDUP_RUNNER": "fibres:2"}
+    done = run(elsewhere, *COMMAND, corpus, "--output", "out", **given)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"error: environment variable DEDUP_RUNNER: .*'fibres:2'.*\n", done.stderr)
+
+
+def test_the_defaults_are_those_of_the_project() -> None:
+    # In the project's folder Prefect reads its table, elsewhere the package sets the environment.
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["prefect"]
+    assert table == {
+        "server": {"analytics_enabled": False, "ephemeral": {"startup_timeout_seconds": 120}},
+        "logging": {"extra_loggers": ["dedup"]},
+    }
+    assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    assert os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] == "120"
+    assert os.environ["PREFECT_LOGGING_EXTRA_LOGGERS"] == "dedup"
