@@ -481,8 +481,8 @@ class _Reading(NamedTuple):
         template = [np.isin(_list(shingles, i), templates[i]) for i in range(2)]
         kept = shingles.keep(~np.concatenate(template))
         words = shingle.word_sets(shingle.without_template(body, kept, size))
-        idf = verify.inverse_document_frequencies(words.sets)
-        evidence = verify.evidence(kept, words.sets, words.counts, idf)
+        weights = verify.weigh(words.sets, words.counts)
+        evidence = verify.evidence(kept, words.sets, weights)
         scores = verify.score(evidence, np.array([0]), np.array([1]), settings.shared_floor)
         raw = [text.encode() for text in texts.to_pylist()]
         rolled = shingle.rolled(body, size)

@@ -210,8 +210,7 @@ DISTINCT = _table(
         _column(
             "words", pa.large_list(pa.uint64()), "sorted distinct token hashes, without template"
         ),
-        _column("word_counts", pa.large_list(pa.uint32()), "how often each word stands in it"),
-        _column("word_idf", pa.large_list(pa.float32()), "inverse document frequency of each word"),
+        _column("weights", pa.large_list(pa.float32()), "TF-IDF weight of each word"),
     ],
 )
 

@@ -45,8 +45,7 @@ def group(settings: Settings, work: Workspace) -> dict[str, Any]:
     given = verify.evidence(
         Ragged.of(distinct["shingles"]),
         Ragged.of(distinct["words"]),
-        Ragged.of(distinct["word_counts"]).values,
-        Ragged.of(distinct["word_idf"]).values,
+        Ragged.of(distinct["weights"]).values,
     )
     labels, pairs = _clusters(given, work.read("scored"), settings)
     numbers = articles["distinct"].to_numpy()

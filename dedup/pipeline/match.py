@@ -44,9 +44,9 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
     shingles = _shingles(tokens, settings)
     kept, left_out = _template(shingles, _source_codes(names), names, settings)
     words = _words(tokens, kept, settings)
-    idf = verify.inverse_document_frequencies(words.sets)
+    weights = verify.weigh(words.sets, words.counts)
     found, capped = _candidates(kept, settings)
-    given = verify.evidence(kept, words.sets, words.counts, idf)
+    given = verify.evidence(kept, words.sets, weights)
     scored = _scored(given, found, settings)
 
     matched = articles.append_column(MATCHED.field("distinct"), pa.array(numbers))
@@ -60,8 +60,7 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
                 kept.arrow(),
                 pa.array((shingles.lengths - kept.lengths).astype(np.int32)),
                 words.sets.arrow(),
-                words.sets._replace(values=words.counts).arrow(),
-                words.sets._replace(values=idf).arrow(),
+                words.sets._replace(values=weights).arrow(),
             ],
             schema=DISTINCT,
         ),

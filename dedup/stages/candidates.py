@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from dedup.numbering import number
 from dedup.ragged import Ragged
 
 LSH, SKETCH = np.uint8(1), np.uint8(2)
@@ -27,7 +28,7 @@ class Proposals(NamedTuple):
     Attributes
     ----------
     keys : ndarray of uint64, shape (n_pairs,)
-        Sorted distinct pairs of articles by position, the smaller in the upper 32 bits.
+        Pairs of articles by position, the smaller in the upper 32 bits; each once.
     capped : int
         Buckets that were larger than the cap and so were linked instead of paired out.
     """
@@ -71,9 +72,7 @@ def band_pairs(signatures: np.ndarray, members: np.ndarray, rows: range, cap: in
         Largest bucket that is paired out in full.
     """
     hashes = _band_hashes(signatures, members, rows.start, rows.stop)
-    order = np.argsort(hashes, kind="stable")
-    keys, capped = _bucket_pairs(hashes[order], members[order], cap)
-    return Proposals(keys, capped)
+    return Proposals(*_bucket_pairs(*_buckets(hashes, members), cap))
 
 
 def sketch_pairs(sketches: Ragged, min_shared: int, cap: int) -> Proposals:
@@ -106,9 +105,21 @@ def close_pairs(sketches: Ragged, floor: float, cap: int) -> tuple[np.ndarray, n
 
 def _shared_hashes(sketches: Ragged, cap: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Packed pairs that share a hash, how many they share, and the number of capped buckets."""
-    order = np.argsort(sketches.values, kind="stable")
-    keys, capped = _bucket_pairs(sketches.values[order], sketches.owners()[order], cap)
+    keys, capped = _bucket_pairs(*_buckets(sketches.values, sketches.owners()), cap)
     return *np.unique(keys, return_counts=True), capped
+
+
+def _buckets(hashes: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Owners of equal hashes side by side, in their order, and where each bucket starts.
+
+    Hashes that stand alone are in no bucket.
+    """
+    numbers, distinct = number(hashes)
+    sizes = np.bincount(numbers, minlength=distinct)
+    sizes[sizes == 1] = 0
+    ends = np.cumsum(sizes)
+    members = _fill_buckets(numbers, owners, sizes, ends - sizes)
+    return members, np.concatenate([np.zeros(1, np.int64), ends[sizes > 0]])
 
 
 def union(by_lsh: list[Proposals], by_sketch: Proposals) -> Candidates:
@@ -143,34 +154,39 @@ def _band_hashes(signatures, members, start, stop):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, nogil=True)
-def _bucket_pairs(keys, members, cap):  # type: ignore[no-untyped-def]
-    """Packed pairs of members with equal keys, and the number of buckets over the cap.
+def _fill_buckets(numbers, owners, sizes, starts):  # type: ignore[no-untyped-def]
+    members, nexts = np.empty(sizes.sum(), np.int64), starts.copy()
+    for at in range(len(numbers)):
+        if sizes[numbers[at]]:
+            members[nexts[numbers[at]]] = owners[at]
+            nexts[numbers[at]] += 1
+    return members
 
-    `keys` is sorted and the members of equal keys rise. In a bucket over the cap each member is
-    paired with the first (the hub) and with the next few, so that it stays one component.
+
+@njit(cache=True, nogil=True)
+def _bucket_pairs(members, starts, cap):  # type: ignore[no-untyped-def]
+    """Packed pairs of members of one bucket, and the number of buckets over the cap.
+
+    The members of a bucket rise. In a bucket over the cap each member is paired with the first
+    (the hub) and with the next few, so that it stays one component.
     """
-    total, capped, start = 0, 0, 0
-    for end in range(1, len(keys) + 1):
-        if end == len(keys) or keys[end] != keys[start]:
-            size = end - start
-            total += size * (size - 1) // 2 if size <= cap else size * (1 + _NEIGHBOURS)
-            start = end
-    pairs = np.empty(total, np.uint64)
-    count, start = 0, 0
-    for end in range(1, len(keys) + 1):
-        if end < len(keys) and keys[end] == keys[start]:
-            continue
-        size = end - start
-        capped += size > cap
+    total, capped = 0, 0
+    for bucket in range(len(starts) - 1):
+        size = starts[bucket + 1] - starts[bucket]
+        total += size * (size - 1) // 2 if size <= cap else size * (1 + _NEIGHBOURS)
+    pairs, count = np.empty(total, np.uint64), 0
+    for bucket in range(len(starts) - 1):
+        start, end = starts[bucket], starts[bucket + 1]
+        over = end - start > cap
+        capped += over
         for i in range(start, end):
-            reach = end if size <= cap else min(end, i + 1 + _NEIGHBOURS)
+            reach = min(end, i + 1 + _NEIGHBOURS) if over else end
             for j in range(i + 1, reach):
                 pairs[count] = (np.uint64(members[i]) << _S32) | np.uint64(members[j])
                 count += 1
-            if size > cap and i > start + _NEIGHBOURS:
+            if over and i > start + _NEIGHBOURS:
                 pairs[count] = (np.uint64(members[start]) << _S32) | np.uint64(members[i])
                 count += 1
-        start = end
     return pairs[:count], capped
 
 

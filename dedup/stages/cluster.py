@@ -114,9 +114,6 @@ def cut(
     return result
 
 
-_ROUNDING = 1e-9
-
-
 def _average_linkage(
     members: np.ndarray, left: np.ndarray, right: np.ndarray, similarity: np.ndarray, floor: float
 ) -> np.ndarray:
@@ -125,8 +122,8 @@ def _average_linkage(
     distances = np.ones(m * (m - 1) // 2)
     # Position of the pair i < j in the condensed form of a distance matrix.
     distances[m * i - i * (i + 1) // 2 + j - i - 1] = 1 - similarity.astype(np.float64)
-    # Similarities are in single precision, so the floor is too; means of them round by far less.
-    height = 1 - float(np.float32(floor)) + _ROUNDING
+    # Similarities are in single precision, so the floor that they reach is too.
+    height = 1 - float(np.float32(floor))
     groups = fcluster(linkage(distances, "average"), height, "distance")
     smallest = np.full(groups.max() + 1, members[-1])
     np.minimum.at(smallest, groups, members)

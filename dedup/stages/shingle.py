@@ -72,7 +72,7 @@ def without_template(tokens: Ragged, kept: Ragged, size: int) -> Ragged:
 
 _BASE = np.uint64(0xD6E8FEB86659FD93)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S27, _S30, _S31 = np.uint64(27), np.uint64(30), np.uint64(31)
+_S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 
 
 @njit(cache=True, nogil=True)
@@ -107,17 +107,30 @@ def _roll(hashes, offsets, size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _holds(uniform, value):  # type: ignore[no-untyped-def]
+    """Whether sorted uniform hashes hold a value: it stands near its share of their number."""
+    n = len(uniform)
+    at = np.int64(((value >> _S32) * np.uint64(n)) >> _S32)
+    while at > 0 and uniform[at - 1] >= value:
+        at -= 1
+    while at < n and uniform[at] < value:
+        at += 1
+    return at < n and uniform[at] == value
+
+
+@njit(cache=True, nogil=True)
 def _outside(tokens, offsets, kept, kept_offsets, size):  # type: ignore[no-untyped-def]
     result = np.ones(len(tokens), np.bool_)
     rolled, rolled_offsets = _roll(tokens, offsets, size)
     for article in range(len(offsets) - 1):
         mine = kept[kept_offsets[article] : kept_offsets[article + 1]]
+        first, last = rolled_offsets[article], rolled_offsets[article + 1]
+        if len(mine) == last - first:
+            continue
         begin, end = offsets[article], offsets[article + 1]
-        for at in range(rolled_offsets[article], rolled_offsets[article + 1]):
-            place = np.searchsorted(mine, rolled[at])
-            if place == len(mine) or mine[place] != rolled[at]:
-                first = begin + at - rolled_offsets[article]
-                result[first : min(first + size, end)] = False
+        for at in range(first, last):
+            if not _holds(mine, rolled[at]):
+                result[begin + at - first : min(begin + at - first + size, end)] = False
     return result
 
 

@@ -41,7 +41,7 @@ class Evidence(NamedTuple):
     figures : Ragged of uint64
         The figures among `words`.
     figure_weights : ndarray of float32
-        Inverse document frequency of each of `figures.values`.
+        TF-IDF weight of each of `figures.values`.
     """
 
     shingles: Ragged
@@ -73,27 +73,37 @@ class Scores(NamedTuple):
     similarity: np.ndarray
 
 
-def inverse_document_frequencies(words: Ragged) -> np.ndarray:
-    """ln(1 + articles / articles with the word) of each of `words.values`, as float32."""
+def weigh(words: Ragged, counts: np.ndarray) -> np.ndarray:
+    """TF-IDF weights: (1 + ln count) * ln(1 + articles / articles with the word).
+
+    Parameters
+    ----------
+    words : Ragged of uint64
+    counts : ndarray of uint32
+        How often each of `words.values` stands in its article.
+
+    Returns
+    -------
+    ndarray of float32
+        Of each of `words.values`.
+    """
     numbers, distinct = number(words.values)
     frequencies = np.bincount(numbers, minlength=distinct)
-    return np.log1p(len(words.lengths) / frequencies).astype(np.float32)[numbers]
+    idf = np.log1p(len(words.lengths) / frequencies).astype(np.float32)
+    return (np.float32(1) + np.log(counts, dtype=np.float32)) * idf[numbers]
 
 
-def evidence(shingles: Ragged, words: Ragged, counts: np.ndarray, idf: np.ndarray) -> Evidence:
-    """Evidence of a corpus; a word's weight is (1 + ln count) * idf.
+def evidence(shingles: Ragged, words: Ragged, weights: np.ndarray) -> Evidence:
+    """Evidence of a corpus.
 
     Parameters
     ----------
     shingles, words : Ragged of uint64
-    counts : ndarray of uint32
-        How often each of `words.values` stands in its article.
-    idf : ndarray of float32
-        Of each of `words.values`; see :func:`inverse_document_frequencies`.
+    weights : ndarray of float32
+        Of each of `words.values`; see :func:`weigh`.
     """
     is_figure = (words.values & np.uint64(1)).astype(bool)
-    weights = (np.float32(1) + np.log(counts, dtype=np.float32)) * idf
-    return Evidence(shingles, words, weights, words.keep(is_figure), idf[is_figure])
+    return Evidence(shingles, words, weights, words.keep(is_figure), weights[is_figure])
 
 
 def shared_shingles(shingles: Ragged, left: np.ndarray, right: np.ndarray) -> np.ndarray:

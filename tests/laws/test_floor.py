@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
+from statistics import mean
 
 import pyarrow as pa
 import pytest
@@ -58,18 +59,44 @@ def test_pairs_do_not_depend_on_the_floor_but_by_it(runs: dict[float, Result]) -
         assert scores(runs[higher]).items() <= scores(runs[lower]).items()
 
 
-def test_a_chain_is_not_a_cluster() -> None:
-    """Each shares half of its words with the next; the ends share nothing."""
+def test_clusters_cohere_at_the_floor(runs: dict[float, Result]) -> None:
+    """The mean similarity within a cluster reaches the floor, as it does at each of its joins."""
+    least = FLOORS[0]
+    known, again = {}, set()
+    for row in runs[least].pairs.to_pylist():
+        known[row["left_id"], row["right_id"]] = row["similarity"]
+        if row["relation"] == "identical":
+            again.add(row["right_id"])
+    checked = 0
+    for floor in FLOORS[1:]:
+        members: dict[str, list[str]] = {}
+        for article, cluster in sorted(clusters(runs[floor]).items()):
+            if article not in again:  # one text counts once
+                members.setdefault(cluster, []).append(article)
+        for group in members.values():
+            # At most: what is no pair at the lowest floor lies below it.
+            similarity = [known.get(pair, least) for pair in combinations(group, 2)]
+            assert not similarity or mean(similarity) >= floor - 1e-6
+            checked += len(similarity) > 1
+    assert checked > 50
+
+
+@pytest.mark.parametrize(("overlap", "floor"), [(30, 0.2), (40, 0.4), (48, 0.6)])
+def test_a_chain_is_not_a_cluster(overlap: int, floor: float) -> None:
+    """Each shares words with the next, just enough; the ends share nothing."""
     words = [f"w{n}" for n in range(300)]
+    step = 60 - overlap
     chain = pa.table(
         {
             "id": [f"{n:02}" for n in range(9)],
-            "text": [" ".join(words[n * 30 : n * 30 + 60]) for n in range(9)],
+            "text": [" ".join(words[n * step : n * step + 60]) for n in range(9)],
         }
     )
-    found = cluster_articles(chain)
-    assert found.pairs.num_rows == 8
+    found = cluster_articles(chain, settings=Settings(similarity_floor=floor))
+    pairs = found.pairs.to_pylist()
+    assert {(f"{n:02}", f"{n + 1:02}") for n in range(8)} <= {
+        (pair["left_id"], pair["right_id"]) for pair in pairs
+    }
     assert found.summary.num_rows > 1
     assert max(found.summary["size"].to_pylist()) < 6
-    pairs = found.pairs.to_pylist()
     assert any(pair["cluster_id"] is None for pair in pairs)

@@ -98,6 +98,7 @@ def test_a_large_bucket_is_linked_and_not_paired_out(size: int, cap: int) -> Non
     assert all(left < right for left, right in pairs)
     assert components(size + 2, pairs) == [0] * size + [size, size + 1]
     assert found.capped == (size > cap)
+    assert {(0, other) for other in range(1, size)} <= set(pairs)
     if size > cap:
         assert len(pairs) <= 9 * size
     else:

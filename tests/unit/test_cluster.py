@@ -92,11 +92,13 @@ def test_a_higher_floor_only_splits() -> None:
 
 
 @pytest.mark.parametrize("floor", [0.1, 0.2, 0.3, 0.7, 0.9])
-def test_the_floor_itself_is_reached(floor: float) -> None:
-    """Three articles as alike as the floor says, in single precision, and one further off."""
-    left, right = np.triu_indices(4, 1)
-    similarity = np.where(right == 3, np.float32(0.01), np.float32(floor)).astype(np.float32)
-    assert cut(np.zeros(4, np.int64), left, right, similarity, floor).tolist() == [0, 0, 0, 3]
+@pytest.mark.parametrize("n", [3, 7, 12, 50])
+def test_the_floor_itself_is_reached(floor: float, n: int) -> None:
+    """Articles as alike as the floor says, in single precision, and one further off."""
+    left, right = np.triu_indices(n + 1, 1)
+    similarity = np.where(right == n, np.float32(0.01), np.float32(floor)).astype(np.float32)
+    clusters = cut(np.zeros(n + 1, np.int64), left, right, similarity, floor)
+    assert clusters.tolist() == [0] * n + [n]
 
 
 def test_a_chain_is_cut_and_a_clique_is_not() -> None:
