@@ -114,19 +114,10 @@ class Store:
         dict
             The manifest as written.
         """
-        final = f"{self.root}/runs/{run_id}"
-        # Readers of an object store go by latest.json, so there the run needs no other name.
-        aside = f"{self.root}/runs/.{run_id}" if self.is_local else final
-        files = [
-            self._write(aside, f"{name}/part-00000.parquet", table)
-            for name, table in tables.items()
-        ]
-        manifest = {"run_id": run_id, **info, "files": files}
-        self.fs.pipe_file(f"{aside}/run.json", json.dumps(manifest, indent=2).encode())
-        if self.is_local:
-            # The link waits inside, so that what a kill leaves of it goes with the run.
-            Path(aside, "latest").symlink_to(Path("runs") / run_id)
-            os.replace(aside, final)
+        if run_id in self.runs():  # an earlier try got so far
+            manifest = self.manifest(run_id)
+        else:
+            manifest = self._complete(run_id, tables, info)
         self._point_to(run_id)
         self._prune(keep_runs)
         return manifest
@@ -158,6 +149,28 @@ class Store:
         """Path of a run's folder on this store's file system."""
         return f"{self.root}/runs/{run_id}"
 
+    def manifest(self, run_id: str) -> dict[str, Any]:
+        """What the `run.json` of a complete run says."""
+        return dict(json.loads(self.fs.cat_file(f"{self.folder(run_id)}/run.json")))
+
+    def _complete(
+        self, run_id: str, tables: Mapping[str, pa.Table], info: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Write a run aside, and give it its name."""
+        # Readers of an object store go by latest.json, so there the run needs no other name.
+        aside = f"{self.root}/runs/.{run_id}" if self.is_local else self.folder(run_id)
+        files = [
+            self._write(aside, f"{name}/part-00000.parquet", table)
+            for name, table in tables.items()
+        ]
+        manifest = {"run_id": run_id, **info, "files": files}
+        self.fs.pipe_file(f"{aside}/run.json", json.dumps(manifest, indent=2).encode())
+        if self.is_local:
+            # The link waits inside, so that what a kill leaves of it goes with the run.
+            Path(aside, "latest").symlink_to(Path("runs") / run_id)
+            os.replace(aside, self.folder(run_id))
+        return manifest
+
     def _write(self, folder: str, name: str, table: pa.Table) -> dict[str, Any]:
         path = f"{folder}/{name}"
         self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
@@ -174,7 +187,9 @@ class Store:
 
     def _point_to(self, run_id: str) -> None:
         if self.is_local:
-            os.replace(f"{self.folder(run_id)}/latest", f"{self.root}/latest")
+            waiting = Path(self.folder(run_id), "latest")
+            if waiting.is_symlink():  # else an earlier try has put it in its place
+                os.replace(waiting, Path(self.root, "latest"))
         else:
             self.fs.pipe_file(f"{self.root}/latest.json", json.dumps({"run_id": run_id}).encode())
 
@@ -210,9 +225,10 @@ def read(output: str | Path, run_id: str | None = None) -> Result:
         When a file of the run is missing or not as the manifest says.
     """
     store = Store(output)
-    folder = store.folder(run_id or store.latest())
+    run_id = run_id or store.latest()
+    folder = store.folder(run_id)
     try:
-        info = json.loads(store.fs.cat_file(f"{folder}/run.json"))
+        info = store.manifest(run_id)
         digests = {file["path"]: file["sha256"] for file in info["files"]}
     except FileNotFoundError:
         known = ", ".join(store.runs()) or "none"

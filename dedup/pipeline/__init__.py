@@ -140,7 +140,7 @@ def publish(run: Run, settings: Settings) -> dict[str, Any]:
     manifest = Store(run.output).publish(
         run.run_id, tables, _info(run, settings, work, tables), settings.keep_runs
     )
-    shutil.rmtree(work.folder)
+    shutil.rmtree(work.folder, ignore_errors=True)
     return manifest
 
 

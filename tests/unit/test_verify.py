@@ -37,8 +37,7 @@ def scored(
     pairs = list(combinations(range(len(shingles)), 2))
     sets = ragged(words)
     counts = np.array([bag[word] for bag in words for word in sorted(bag)], np.uint32)
-    idf = verify.inverse_document_frequencies(sets)
-    given_evidence = verify.evidence(ragged(shingles), sets, counts, idf)
+    given_evidence = verify.evidence(ragged(shingles), sets, verify.weigh(sets, counts))
     left, right = np.array(pairs).T
     return pairs, verify.score(given_evidence, left, right, shared_floor)
 
@@ -50,8 +49,7 @@ def test_scores_are_plain_set_arithmetic(
 ) -> None:
     shingles, words = zip(*given_articles, strict=True)
     pairs, found = scored(shingles, words, shared_floor)
-    held = [word for bag in words for word in bag]
-    idf = {word: math.log1p(len(words) / held.count(word)) for word in held}
+    weights = plain_weights(words)
     for at, (i, j) in enumerate(pairs):
         a, b = shingles[i], shingles[j]
         shared = len(a & b)
@@ -64,9 +62,9 @@ def test_scores_are_plain_set_arithmetic(
         if shared < shared_floor or max(left, right) < verify.LEAST_CONTAINMENT:
             assert (found.cosine[at], found.similarity[at]) == (0, 0)
             continue
-        cosine = plain_cosine(words[i], words[j], idf)
+        cosine = plain_cosine(weights[i], weights[j])
         assert found.cosine[at] == pytest.approx(cosine, abs=SINGLE)
-        agreement = plain_agreement(words[i], words[j], idf)
+        agreement = plain_agreement(weights[i], weights[j])
         best = max(jaccard, verify.CONTAINMENT_WEIGHT * max(left, right))
         if agreement is not None:
             if abs(agreement - verify.FIGURES_OF_REWRITE) < SINGLE:
@@ -77,23 +75,33 @@ def test_scores_are_plain_set_arithmetic(
         assert found.similarity[at] == pytest.approx(best, abs=SINGLE)
 
 
-def plain_cosine(a: Counts, b: Counts, idf: dict[int, float]) -> float:
-    def weights(bag: Counts) -> Counts | dict[int, float]:
-        return {word: (1 + math.log(count)) * idf[word] for word, count in bag.items()}
+Weights = dict[int, float]
 
-    left, right = weights(a), weights(b)
-    norms = [math.sqrt(sum(w * w for w in bag.values())) for bag in (left, right)]
-    dot = sum(weight * right.get(word, 0) for word, weight in left.items())
+
+def plain_weights(bags: Sequence[Counts]) -> list[Weights]:
+    held = [word for bag in bags for word in bag]
+    return [
+        {
+            word: (1 + math.log(count)) * math.log1p(len(bags) / held.count(word))
+            for word, count in bag.items()
+        }
+        for bag in bags
+    ]
+
+
+def plain_cosine(a: Weights, b: Weights) -> float:
+    norms = [math.sqrt(sum(w * w for w in bag.values())) for bag in (a, b)]
+    dot = sum(weight * b.get(word, 0) for word, weight in a.items())
     return dot / (norms[0] * norms[1]) if all(norms) else 0
 
 
-def plain_agreement(a: Counts, b: Counts, idf: dict[int, float]) -> float | None:
+def plain_agreement(a: Weights, b: Weights) -> float | None:
     """None where either has too few figures for them to speak."""
-    left, right = ({word for word in bag if word & 1} for bag in (a, b))
+    left, right = ({word: w for word, w in bag.items() if word & 1} for bag in (a, b))
     if min(len(left), len(right)) < verify.FEWEST_FIGURES:
         return None
-    sums = [sum(idf[word] for word in figures) for figures in (left, right)]
-    return sum(idf[word] for word in left & right) / min(sums)
+    shared = sum(math.sqrt(left[word] * right[word]) for word in left.keys() & right.keys())
+    return shared / min(sum(left.values()), sum(right.values()))
 
 
 def figures(*odd: int) -> Counts:
@@ -153,5 +161,5 @@ def test_articles_without_shingles_or_words_have_nothing_in_common() -> None:
 def test_no_pairs() -> None:
     nothing = np.empty(0, np.int64)
     sets = ragged([{1}])
-    given_evidence = verify.evidence(sets, sets, np.ones(1, np.uint32), np.ones(1, np.float32))
+    given_evidence = verify.evidence(sets, sets, np.ones(1, np.float32))
     assert all(len(column) == 0 for column in verify.score(given_evidence, nothing, nothing, 1))
