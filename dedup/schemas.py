@@ -231,3 +231,20 @@ OUTPUT_TABLES = (CLUSTERS, PAIRS, SUMMARY, REJECTS, LINEAGE, TEMPLATE, CANDIDATE
 def table_name(schema: pa.Schema) -> str:
     """Name of the table a schema describes, which is also its folder in a run."""
     return schema.metadata[b"table"].decode()
+
+
+def markdown() -> str:
+    """The output tables in Markdown, with every column, reason and relation."""
+    parts = []
+    for schema in OUTPUT_TABLES:
+        one_row_per = schema.metadata[b"one_row_per"].decode()
+        parts += [f"### `{table_name(schema)}`: one row per {one_row_per}", ""]
+        parts += ["| column | type | meaning |", "|---|---|---|"]
+        parts += [
+            f"| `{field.name}` | {field.type} | {field.metadata[b'description'].decode()} |"
+            for field in schema
+        ]
+        parts.append("")
+    parts += ["### Reasons in `rejects`", "", "| reason | meaning |", "|---|---|"]
+    parts += [f"| `{reason}` | {meaning} |" for reason, meaning in REJECT_REASONS.items()]
+    return "\n".join(parts) + "\n"

@@ -45,7 +45,7 @@ class Settings(BaseModel):
 
     # How it is read.
     batch_rows: int = Field(
-        4096, ge=1, le=1_000_000, description="rows read at a time; higher takes more memory"
+        2048, ge=1, le=1_000_000, description="rows read at a time; higher takes more memory"
     )
     shard_rows: int = Field(
         100_000, ge=1, description="rows of one unit of mapped work, where a format can be split"

@@ -167,7 +167,9 @@ class Store:
         self.fs.pipe_file(f"{aside}/run.json", json.dumps(manifest, indent=2).encode())
         if self.is_local:
             # The link waits inside, so that what a kill leaves of it goes with the run.
-            Path(aside, "latest").symlink_to(Path("runs") / run_id)
+            link = Path(aside, "latest")
+            link.unlink(missing_ok=True)  # an earlier try's
+            link.symlink_to(Path("runs") / run_id)
             os.replace(aside, self.folder(run_id))
         return manifest
 

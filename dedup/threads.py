@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Output = TypeVar("Output")
@@ -41,6 +41,11 @@ def in_order(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def together(threads: int, *functions: Callable[[], Any]) -> list[Any]:
+    """Results of functions that do not need one another, run at the same time."""
+    return list(in_order(lambda function: function(), functions, threads))
 
 
 def spans(total: int, length: int) -> list[slice]:

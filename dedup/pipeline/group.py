@@ -171,18 +171,22 @@ def _cluster_table(
     n = len(given.shingles.offsets) - 1
     lead_text = np.arange(n)
     lead_text[numbers] = numbers[leads]
-    pairs = _score(given, np.arange(n), lead_text, settings)
     same = lead_text == np.arange(n)
+    followers = np.flatnonzero(~same)
+    scores = _score(given, followers, lead_text[followers], settings).scores
     sizes = np.bincount(leads, minlength=len(leads))[leads]
     is_lead = leads == np.arange(len(leads))
     ids = articles["article_id"]
     lead_ids = ids.take(pa.array(leads))
 
     def to_lead(values: np.ndarray) -> np.ndarray:
-        return np.where(same, np.float32(1), values)[numbers]
+        everyone = np.ones(n, np.float32)
+        everyone[followers] = values
+        return everyone[numbers]
 
-    relation = verify.relations(pairs.scores, settings.similarity_floor)
-    relation = np.where(same, "identical", relation)[numbers]
+    relation = np.full(n, "identical", object)
+    relation[followers] = verify.relations(scores, settings.similarity_floor)
+    relation = relation[numbers]
     columns = {
         "article_id": ids,
         "cluster_id": lead_ids,
@@ -191,9 +195,9 @@ def _cluster_table(
         "is_lead": is_lead,
         "lead_id": lead_ids,
         "relation": np.where(is_lead, np.where(sizes > 1, "lead", "single"), relation),
-        "jaccard": to_lead(pairs.scores.jaccard),
-        "containment": to_lead(pairs.scores.containment_left),
-        "lead_containment": to_lead(pairs.scores.containment_right),
+        "jaccard": to_lead(scores.jaccard),
+        "containment": to_lead(scores.containment_left),
+        "lead_containment": to_lead(scores.containment_right),
         "shingles": given.shingles.lengths[numbers].astype(np.int32),
         "template_shingles": distinct["template_shingles"].to_numpy()[numbers],
         **{name: articles[name] for name in ("agency", "source", "published_at", "title")},

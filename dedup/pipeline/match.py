@@ -19,7 +19,7 @@ from dedup.ragged import Ragged
 from dedup.schemas import CANDIDATES, DISTINCT, MATCHED, REJECTS, SCORED, TEMPLATE
 from dedup.settings import Settings
 from dedup.stages import candidates, cluster, shingle, sign, template, verify
-from dedup.threads import in_order, spans
+from dedup.threads import in_order, spans, together
 from dedup.workspace import Workspace
 
 _PAIRS, _ARTICLES = 20_000, 2_000
@@ -43,28 +43,30 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
     tokens = Ragged.of(signed["tokens"]).take(articles["place"].to_numpy()[first])
     shingles = _shingles(tokens, settings)
     kept, left_out = _template(shingles, _source_codes(names), names, settings)
-    words = _words(tokens, kept, settings)
-    weights = verify.weigh(words.sets, words.counts)
-    found, capped = _candidates(kept, settings)
-    given = verify.evidence(kept, words.sets, weights)
-    scored = _scored(given, found, settings)
+    (words, weights), (found, capped) = together(
+        settings.threads,
+        lambda: _words(tokens, kept, settings),
+        lambda: _candidates(kept, settings),
+    )
+    distinct = pa.Table.from_arrays(
+        [
+            kept.arrow(),
+            pa.array((shingles.lengths - kept.lengths).astype(np.int32)),
+            words.arrow(),
+            words._replace(values=weights).arrow(),
+        ],
+        schema=DISTINCT,
+    )
+    scored, _ = together(
+        settings.threads,
+        lambda: _scored(verify.evidence(kept, words, weights), found, settings),
+        lambda: work.write_table("distinct", distinct),
+    )
 
     matched = articles.append_column(MATCHED.field("distinct"), pa.array(numbers))
     work.write_table("matched", matched.select(MATCHED.names).cast(MATCHED))
     work.write_table("rejects-duplicates", rejects)
     work.write_table("scored", scored)
-    work.write_table(
-        "distinct",
-        pa.Table.from_arrays(
-            [
-                kept.arrow(),
-                pa.array((shingles.lengths - kept.lengths).astype(np.int32)),
-                words.sets.arrow(),
-                words.sets._replace(values=weights).arrow(),
-            ],
-            schema=DISTINCT,
-        ),
-    )
     work.write_table("out-template", left_out)
     work.write_table("out-candidates", _candidate_table(articles["article_id"], first, found))
     generators = found.generators
@@ -143,8 +145,8 @@ def _shingles(tokens: Ragged, settings: Settings) -> Ragged:
     return Ragged.joined(list(pieces), pa.uint64())
 
 
-def _words(tokens: Ragged, kept: Ragged, settings: Settings) -> shingle.Words:
-    """Words outside of template, so that an outlet's telephone number is nobody's figure."""
+def _words(tokens: Ragged, kept: Ragged, settings: Settings) -> tuple[Ragged, np.ndarray]:
+    """Words outside of template, so that an outlet's telephone number is nobody's figure; weighed."""
 
     def words(part: slice) -> shingle.Words:
         body = shingle.without_template(tokens.part(part), kept.part(part), settings.shingle_size)
@@ -153,7 +155,7 @@ def _words(tokens: Ragged, kept: Ragged, settings: Settings) -> shingle.Words:
     pieces = list(in_order(words, spans(len(tokens.lengths), _ARTICLES), settings.threads))
     counts = [np.empty(0, np.uint32), *(piece.counts for piece in pieces)]
     sets = Ragged.joined([piece.sets for piece in pieces], pa.uint64())
-    return shingle.Words(sets, np.concatenate(counts))
+    return sets, verify.weigh(sets, np.concatenate(counts))
 
 
 def _template(
@@ -165,15 +167,11 @@ def _template(
     to tell versions: so first what an outlet repeats beyond any story goes, then versions are told
     by what is left, then stories are counted.
     """
-    everywhere = np.zeros(len(sources), np.int64)
-    by_source, by_all = in_order(
-        lambda given: template.repeats(shingles, *given),
-        [(sources, settings.template_stories), (everywhere, settings.common_stories)],
+    (by_source, beyond, stories), by_all = together(
         settings.threads,
+        lambda: _stories(shingles, sources, settings),
+        lambda: template.repeats(shingles, np.zeros_like(sources), settings.common_stories),
     )
-    each = np.arange(len(sources))
-    beyond = template.in_stories(by_source, each, settings.template_articles)
-    stories = _versions(shingles.without(template.places(by_source, beyond)), settings)
     repeated = beyond | template.in_stories(by_source, stories, settings.template_stories)
     common = template.in_stories(by_all, stories, settings.common_stories)
     left_out = [template.places(by_source, repeated), template.places(by_all, common)]
@@ -202,6 +200,17 @@ def _template_table(
     return pa.Table.from_arrays(columns, schema=TEMPLATE).sort_by(
         [("source", "ascending"), ("shingle", "ascending")]
     )
+
+
+def _stories(
+    shingles: Ragged, sources: np.ndarray, settings: Settings
+) -> tuple[template.Repeats, np.ndarray, np.ndarray]:
+    """What repeats within sources, which of it beyond any story, and the story of each article."""
+    by_source = template.repeats(shingles, sources, settings.template_stories)
+    each = np.arange(len(sources))
+    beyond = template.in_stories(by_source, each, settings.template_articles)
+    rest = shingles.without(template.places(by_source, beyond))
+    return by_source, beyond, _versions(rest, settings)
 
 
 def _versions(shingles: Ragged, settings: Settings) -> np.ndarray:

@@ -147,6 +147,25 @@ def test_a_kill_at_any_step_leaves_a_complete_run(output: str) -> None:
     assert seen == {True, False}  # kills before the switch and after it
 
 
+def test_a_killed_publish_can_be_tried_again(output: str) -> None:
+    publish(output, "r00")
+    steps = _LOCAL_STEPS if Store(output).is_local else _MEMORY_STEPS
+    for step in range(100):
+        run_id = f"r{step + 1:02}"
+        with pytest.MonkeyPatch.context() as patch:
+            kill_at(step, steps, patch)
+            try:
+                publish(output, run_id, keep_runs=2)
+            except Killed:
+                pass
+            else:
+                break
+        manifest = publish(output, run_id, keep_runs=2)
+        assert latest(output) == run_id
+        assert read(output).info == manifest
+    assert step > 3 * len(OUTPUT_TABLES)
+
+
 def test_what_a_killed_run_left_is_cleared(output: str) -> None:
     steps = _LOCAL_STEPS if Store(output).is_local else _MEMORY_STEPS
     for step in (8, 12, 16):
