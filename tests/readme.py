@@ -76,7 +76,7 @@ def _evaluated(session: str) -> str:
     for example, got in zip(examples.examples, results, strict=True):
         first, *rest = example.source.splitlines()
         lines += [f">>> {first}", *(f"... {line}" for line in rest), *got.splitlines()]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n\n"  # doctest ends an expected output at an empty line
 
 
 if __name__ == "__main__":
