@@ -146,7 +146,7 @@ def _shingles(tokens: Ragged, settings: Settings) -> Ragged:
 
 
 def _words(tokens: Ragged, kept: Ragged, settings: Settings) -> tuple[Ragged, np.ndarray]:
-    """Words outside of template, so that an outlet's telephone number is nobody's figure; weighed."""
+    """Words outside of template and their weights; an outlet's telephone is nobody's figure."""
 
     def words(part: slice) -> shingle.Words:
         body = shingle.without_template(tokens.part(part), kept.part(part), settings.shingle_size)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from dedup.numbering import number
+from dedup.numbering import number, repeating
 from dedup.ragged import Ragged
 
 LSH, SKETCH = np.uint8(1), np.uint8(2)
@@ -105,7 +105,9 @@ def close_pairs(sketches: Ragged, floor: float, cap: int) -> tuple[np.ndarray, n
 
 def _shared_hashes(sketches: Ragged, cap: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Packed pairs that share a hash, how many they share, and the number of capped buckets."""
-    keys, capped = _bucket_pairs(*_buckets(sketches.values, sketches.owners()), cap)
+    salts = np.zeros(len(sketches.lengths), np.uint64)
+    again = sketches.keep(repeating(sketches.values, sketches.offsets, salts, 2))
+    keys, capped = _bucket_pairs(*_buckets(again.values, again.owners()), cap)
     return *np.unique(keys, return_counts=True), capped
 
 

@@ -3,10 +3,6 @@
 Law: a shingle's frequency is counted in stories, not in articles. What an outlet repeats in stories
 that have nothing else in common is template; what comes back because the story comes back (an
 update, a second section, fifty outlets) is copy.
-
-Shingles that stand in too few articles to matter are sorted out first by a table of small counters,
-an upper bound per shingle, so that only the few that repeat are ever looked at one by one. Sets are
-sorted, so the table is filled one range of hashes after the other and stays in the cache.
 """
 
 from __future__ import annotations
@@ -16,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from dedup.numbering import number
+from dedup.numbering import number, repeating
 from dedup.ragged import Ragged
 
 
@@ -53,8 +49,11 @@ def repeats(shingles: Ragged, sources: np.ndarray, floor: int) -> Repeats:
         Higher finds fewer; a few that stand in fewer articles come along.
     """
     salts = (sources.astype(np.uint64) + np.uint64(1)) * _PRIME
-    mask = _repeating(shingles.values, shingles.offsets, salts, sources, min(floor, 255))
+    mask = repeating(shingles.values, shingles.offsets, salts, min(floor, 255))
     positions = np.flatnonzero(mask)
+    offsets = np.searchsorted(positions, shingles.offsets)
+    taking_part = np.repeat(sources >= 0, np.diff(offsets))
+    positions = positions[taking_part]
     offsets = np.searchsorted(positions, shingles.offsets)
     keys, n_keys = number(shingles.values[positions] ^ np.repeat(salts, np.diff(offsets)))
     return Repeats(positions, keys, offsets, n_keys)
@@ -85,37 +84,6 @@ def places(found: Repeats, chosen: np.ndarray) -> np.ndarray:
 
 
 _PRIME = np.uint64(0xD6E8FEB86659FD93)
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
-_RANGE_BITS = np.uint64(6)
-
-
-@njit(cache=True, nogil=True)
-def _repeating(values, offsets, salts, sources, floor):  # type: ignore[no-untyped-def]
-    """Whether each value's slot was hit by at least `floor` articles of any source."""
-    result = np.zeros(len(values), np.bool_)
-    bits = 12
-    while (len(values) >> np.int64(_RANGE_BITS)) * 2 > (1 << bits):
-        bits += 1
-    shift, range_shift = np.uint64(64 - bits), np.uint64(64) - _RANGE_BITS
-    counters = np.empty(1 << bits, np.uint8)
-    starts, stops = offsets[:-1].copy(), offsets[:-1].copy()
-    for hash_range in range(1 << np.int64(_RANGE_BITS)):
-        counters[:] = 0
-        for article in range(len(salts)):
-            at, end = starts[article], offsets[article + 1]
-            while at < end and np.int64(values[at] >> range_shift) == hash_range:
-                if sources[article] >= 0:
-                    slot = np.int64(((values[at] ^ salts[article]) * _SPREAD) >> shift)
-                    counters[slot] += np.uint8(counters[slot] < floor)
-                at += 1
-            stops[article] = at
-        for article in range(len(salts)):
-            if sources[article] >= 0:
-                for at in range(starts[article], stops[article]):
-                    slot = np.int64(((values[at] ^ salts[article]) * _SPREAD) >> shift)
-                    result[at] = counters[slot] >= floor
-            starts[article] = stops[article]
-    return result
 
 
 @njit(cache=True, nogil=True)
