@@ -61,10 +61,18 @@ class Ragged(NamedTuple):
         values = chunk.values.to_numpy()[offsets[0] : offsets[-1]]
         return cls(values, offsets - offsets[0])
 
-    def take(self, rows: np.ndarray) -> Ragged:
-        """The lists of the given articles, in the given order."""
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.lengths[rows])])
-        return Ragged(_take(self.values, self.offsets, rows, offsets), offsets)
+    @classmethod
+    def gather(cls, lists: pa.ChunkedArray, rows: np.ndarray) -> Ragged:
+        """The lists of the given rows of an Arrow column, in the given order, in one copy."""
+        chunks = [cls._of_chunk(chunk) for chunk in lists.chunks]
+        bounds = np.cumsum([0] + [len(chunk.lengths) for chunk in chunks])
+        lengths = np.concatenate([np.empty(0, np.int64), *(chunk.lengths for chunk in chunks)])
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[rows])])
+        values = np.empty(offsets[-1], lists.type.value_type.to_pandas_dtype())
+        for chunk, start, stop in zip(chunks, bounds[:-1], bounds[1:], strict=True):
+            places = np.flatnonzero((rows >= start) & (rows < stop))
+            _take(chunk.values, chunk.offsets, rows[places] - start, values, offsets[places])
+        return cls(values, offsets)
 
     def part(self, rows: slice) -> Ragged:
         """The lists of consecutive articles, without a copy of their values."""
@@ -73,7 +81,9 @@ class Ragged(NamedTuple):
 
     def keep(self, mask: np.ndarray) -> Ragged:
         """The lists without the values that `mask` (bool, shape (n_values,)) leaves out."""
-        return Ragged(*_keep(self.values, self.offsets, mask))
+        values, offsets = np.empty(np.count_nonzero(mask), self.values.dtype), self.offsets.copy()
+        _keep(self.values, mask, values, offsets)
+        return Ragged(values, offsets)
 
     def without(self, positions: np.ndarray) -> Ragged:
         """The lists without the values at the given positions."""
@@ -86,26 +96,24 @@ class Ragged(NamedTuple):
         return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
 
 
+# Results are made by NumPy and only filled by the kernels, because NumPy asks for huge pages.
+
+
 @njit(cache=True, nogil=True)
-def _take(values, offsets, rows, new_offsets):  # type: ignore[no-untyped-def]
-    result = np.empty(new_offsets[-1], values.dtype)
+def _take(values, offsets, rows, result, places):  # type: ignore[no-untyped-def]
     for at in range(len(rows)):
-        start, stop = offsets[rows[at]], offsets[rows[at] + 1]
-        result[new_offsets[at] : new_offsets[at + 1]] = values[start:stop]
-    return result
+        part = values[offsets[rows[at]] : offsets[rows[at] + 1]]
+        result[places[at] : places[at] + len(part)] = part
 
 
 @njit(cache=True, nogil=True)
-def _keep(values, offsets, mask):  # type: ignore[no-untyped-def]
-    total = 0
-    for keep in mask:
-        total += keep
-    result = np.empty(total, values.dtype)
-    new_offsets, count = np.zeros(len(offsets), np.int64), 0
+def _keep(values, mask, result, offsets):  # type: ignore[no-untyped-def]
+    count, start = 0, offsets[0]
     for article in range(len(offsets) - 1):
-        for at in range(offsets[article], offsets[article + 1]):
+        end = offsets[article + 1]
+        for at in range(start, end):
             if mask[at]:
                 result[count] = values[at]
                 count += 1
-        new_offsets[article + 1] = count
-    return result, new_offsets
+        start = end
+        offsets[article + 1] = count

@@ -40,7 +40,7 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
     articles, rejects = _unique_ids(signed)
     numbers, first = _distinct_texts(articles["text_hash"].to_numpy())
     names = articles["source"].combine_chunks().take(pa.array(first))
-    tokens = Ragged.of(signed["tokens"]).take(articles["place"].to_numpy()[first])
+    tokens = Ragged.gather(signed["tokens"], articles["place"].to_numpy()[first])
     shingles = _shingles(tokens, settings)
     kept, left_out = _template(shingles, _source_codes(names), names, settings)
     (words, weights), (found, capped) = together(
@@ -205,19 +205,18 @@ def _template_table(
 def _stories(
     shingles: Ragged, sources: np.ndarray, settings: Settings
 ) -> tuple[template.Repeats, np.ndarray, np.ndarray]:
-    """What repeats within sources, which of it beyond any story, and the story of each article."""
+    """What repeats within sources, which of it beyond any story, and the story of each article.
+
+    Articles are of one story as far as they are close copies.
+    """
     by_source = template.repeats(shingles, sources, settings.template_stories)
     each = np.arange(len(sources))
     beyond = template.in_stories(by_source, each, settings.template_articles)
-    rest = shingles.without(template.places(by_source, beyond))
-    return by_source, beyond, _versions(rest, settings)
-
-
-def _versions(shingles: Ragged, settings: Settings) -> np.ndarray:
-    """Story of each article, as far as its versions are close copies: int64, shape (n,)."""
-    sketches = candidates.sketch(shingles, settings.sketch_scale)
-    left, right = candidates.close_pairs(sketches, settings.version_floor, settings.bucket_cap)
-    return cluster.components(len(shingles.lengths), left, right)
+    # Half a sketch: versions need telling only roughly, and furniture still makes many pairs here.
+    scale = 2 * settings.sketch_scale
+    rest = candidates.sketch(shingles, scale, template.places(by_source, beyond))
+    left, right = candidates.close_pairs(rest, settings.version_floor, settings.bucket_cap)
+    return by_source, beyond, cluster.components(len(sources), left, right)
 
 
 def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candidates, int]:

@@ -53,9 +53,18 @@ class Candidates(NamedTuple):
     generators: np.ndarray
 
 
-def sketch(shingles: Ragged, scale: int) -> Ragged:
-    """Scaled MinHash: the shingle hashes in the lowest 1/`scale` of the 64-bit range."""
-    return shingles.keep(shingles.values <= np.uint64((1 << 64) // scale - 1))
+def sketch(shingles: Ragged, scale: int, without: np.ndarray | None = None) -> Ragged:
+    """Scaled MinHash: the shingle hashes in the lowest 1/`scale` of the 64-bit range.
+
+    Parameters
+    ----------
+    without : ndarray of int64, optional
+        Positions in `shingles.values` that are to be left out.
+    """
+    mask = shingles.values <= np.uint64((1 << 64) // scale - 1)
+    if without is not None:
+        mask[without] = False
+    return shingles.keep(mask)
 
 
 def band_pairs(signatures: np.ndarray, members: np.ndarray, rows: range, cap: int) -> Proposals:
@@ -108,7 +117,8 @@ def _shared_hashes(sketches: Ragged, cap: int) -> tuple[np.ndarray, np.ndarray, 
     salts = np.zeros(len(sketches.lengths), np.uint64)
     again = sketches.keep(repeating(sketches.values, sketches.offsets, salts, 2))
     keys, capped = _bucket_pairs(*_buckets(again.values, again.owners()), cap)
-    return *np.unique(keys, return_counts=True), capped
+    keys.sort()
+    return *_runs(keys), capped
 
 
 def _buckets(hashes: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -163,6 +173,22 @@ def _fill_buckets(numbers, owners, sizes, starts):  # type: ignore[no-untyped-de
             members[nexts[numbers[at]]] = owners[at]
             nexts[numbers[at]] += 1
     return members
+
+
+@njit(cache=True, nogil=True)
+def _runs(keys):  # type: ignore[no-untyped-def]
+    """Distinct values of sorted keys, and how often each occurs."""
+    found = 0
+    for at in range(len(keys)):
+        found += at == 0 or keys[at] != keys[at - 1]
+    distinct, counts = np.empty(found, keys.dtype), np.zeros(found, np.int64)
+    found = 0
+    for at in range(len(keys)):
+        if at == 0 or keys[at] != keys[at - 1]:
+            distinct[found] = keys[at]
+            found += 1
+        counts[found - 1] += 1
+    return distinct, counts
 
 
 @njit(cache=True, nogil=True)

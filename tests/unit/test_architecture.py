@@ -11,7 +11,8 @@ PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 def lint(config: Path) -> subprocess.CompletedProcess[str]:
     # In a process of its own, because the linter configures logging for the whole process.
-    call = f"from importlinter.cli import lint_imports; raise SystemExit(lint_imports({str(config)!r}))"
+    linter = "from importlinter.cli import lint_imports"
+    call = f"{linter}; raise SystemExit(lint_imports({str(config)!r}))"
     return subprocess.run(
         [sys.executable, "-c", call], cwd=PYPROJECT.parent, capture_output=True, text=True
     )

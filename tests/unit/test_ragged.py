@@ -42,8 +42,12 @@ def test_lengths_owners_parts_and_choices(lists: Lists, data: st.DataObject) -> 
     assert lists_of(given_lists.part(slice(start, stop))) == lists[start:stop]
     if lists:
         rows = data.draw(st.lists(st.integers(0, len(lists) - 1), max_size=10))
-        taken = given_lists.take(np.array(rows, np.int64))
-        assert lists_of(taken) == [lists[row] for row in rows]
+        cut = data.draw(st.integers(0, len(lists)))
+        column = pa.chunked_array(
+            [given_lists.part(part).arrow() for part in (slice(0, cut), slice(cut, len(lists)))]
+        )
+        gathered = Ragged.gather(column, np.array(rows, np.int64))
+        assert lists_of(gathered) == [lists[row] for row in rows]
 
 
 @brief
