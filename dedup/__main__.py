@@ -91,8 +91,9 @@ def evaluate(output: str, truth: str, level: str, file: Path | None) -> None:
     """
     import json
 
-    from dedup.evaluate import evaluate, expand_candidates, read_truth
+    from dedup.evaluate import evaluate, expand_candidates
     from dedup.store import read
+    from dedup.truth import read_truth
 
     run = read(output)
     candidates = expand_candidates(run.candidates, run.pairs)

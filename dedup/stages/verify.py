@@ -179,7 +179,8 @@ def _agreement(given: Evidence, left: np.ndarray, right: np.ndarray) -> np.ndarr
     shared = _weighted_overlap(figures.values, figures.offsets, np.sqrt(weights), left, right)
     sums = _sums(figures.offsets, weights)
     fewer = np.minimum(sums[left], sums[right])
-    return np.divide(shared, fewer, out=np.zeros(len(shared)), where=fewer > 0)
+    share = np.divide(shared, fewer, out=np.zeros(len(shared)), where=fewer > 0)
+    return np.minimum(share, 1)
 
 
 @njit(cache=True, nogil=True)

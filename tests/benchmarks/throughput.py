@@ -27,9 +27,10 @@ from rich.console import Console
 from rich.table import Table
 
 from dedup import cluster_articles, synth
-from dedup.evaluate import evaluate, read_truth
+from dedup.evaluate import evaluate
 from dedup.stages.cluster import components
 from dedup.threads import cores
+from dedup.truth import read_truth
 
 _SEED = 1
 

@@ -18,16 +18,8 @@ from rich.console import Console
 from sklearn.metrics import adjusted_rand_score, f1_score, precision_score, recall_score
 
 from dedup.errors import InputError
-from dedup.evaluate import (
-    ClusterTruth,
-    Evaluation,
-    PairScores,
-    PairTruth,
-    candidate_recall,
-    evaluate,
-    read_truth,
-    truth_from_table,
-)
+from dedup.evaluate import Evaluation, PairScores, candidate_recall, evaluate
+from dedup.truth import ClusterTruth, PairTruth, read_truth, truth_from_table
 
 KINDS = (None, "cut", "moved")
 ARTICLES = st.lists(  # gold cluster, predicted cluster (None: missing), kind of edit
