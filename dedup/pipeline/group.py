@@ -67,6 +67,7 @@ def group(settings: Settings, work: Workspace) -> dict[str, Any]:
             "clusters": tables[SUMMARY].num_rows,
             "clustered": int((sizes > 1).sum()),
             "singles": int((sizes == 1).sum()),
+            "pairs": tables[PAIRS].num_rows,
             "pairs_by_relation": {
                 entry["values"]: entry["counts"]
                 for entry in sorted(relations, key=lambda entry: str(entry["values"]))
@@ -91,14 +92,17 @@ def _clusters(
     keys = np.union1d(inside, _pack(left, right))
     pairs = _score(given, *_unpack(keys), settings)
     within = np.isin(keys, inside, assume_unique=True)
-    labels = cluster.cut(
+    similarity, floor = pairs.scores.similarity, settings.similarity_floor
+    coherent = cluster.cut(
         parts,
         pairs.left[within],
         pairs.right[within],
-        pairs.scores.similarity[within],
-        settings.similarity_floor,
+        similarity[within],
+        cluster.COHESION * floor,
     )
-    return labels[stand_ins], pairs
+    kept = similarity >= np.float32(floor)
+    connected = cluster.components(n, pairs.left[kept], pairs.right[kept])
+    return cluster.common(coherent[stand_ins], connected), pairs
 
 
 def _pack(left: np.ndarray, right: np.ndarray) -> np.ndarray:

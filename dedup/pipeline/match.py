@@ -33,7 +33,7 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
     -------
     dict
         Counts: ``articles``, ``distinct`` texts, ``candidates`` by generator, ``capped_buckets``,
-        ``pairs`` that reach the floor, ``template_shingles``, ``shingles``.
+        ``template_shingles``, ``shingles``.
     """
     started = time.perf_counter()
     signed = work.read_all("signed-")
@@ -82,7 +82,6 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
             "candidates_by_lsh": int((generators & candidates.LSH > 0).sum()),
             "candidates_by_sketch": int((generators & candidates.SKETCH > 0).sum()),
             "capped_buckets": capped,
-            "pairs": scored.num_rows,
             "seconds": round(time.perf_counter() - started, 3),
         },
     )
@@ -212,9 +211,8 @@ def _stories(
     by_source = template.repeats(shingles, sources, settings.template_stories)
     each = np.arange(len(sources))
     beyond = template.in_stories(by_source, each, settings.template_articles)
-    # Half a sketch: versions need telling only roughly, and furniture still makes many pairs here.
-    scale = 2 * settings.sketch_scale
-    rest = candidates.sketch(shingles, scale, template.places(by_source, beyond))
+    furniture = template.places(by_source, beyond)
+    rest = candidates.sketch(shingles, settings.sketch_scale, furniture)
     left, right = candidates.close_pairs(rest, settings.version_floor, settings.bucket_cap)
     return by_source, beyond, cluster.components(len(sources), left, right)
 
@@ -262,7 +260,7 @@ def _candidate_table(
 
 
 def _scored(given: verify.Evidence, found: candidates.Candidates, settings: Settings) -> pa.Table:
-    """Candidates that reach the floor."""
+    """Candidates similar enough to take part in clustering."""
     pieces = in_order(
         lambda part: (
             verify.score(
@@ -273,7 +271,7 @@ def _scored(given: verify.Evidence, found: candidates.Candidates, settings: Sett
         settings.threads,
     )
     similarity = np.concatenate([np.empty(0, np.float32), *pieces])
-    kept = similarity >= np.float32(settings.similarity_floor)
+    kept = similarity >= np.float32(cluster.COHESION * settings.similarity_floor)
     return pa.Table.from_arrays(
         [
             pa.array(found.left[kept]),

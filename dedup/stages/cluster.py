@@ -1,9 +1,13 @@
 """Scored pairs to coherent clusters.
 
-Law: a chain is not a cluster. Articles come together only while the mean similarity between the two
-groups that would join reaches the floor (average linkage; Sokal and Michener, 1958); raising the
-floor only splits clusters. Positions follow the articles' ids, so the order in which articles
-arrive decides nothing.
+Law: a chain is not a cluster. Articles come together only when pairs at the floor connect them,
+and only while the mean similarity between the groups that join coheres (average linkage; Sokal and
+Michener, 1958); raising the floor only splits clusters. Positions follow the articles' ids, so the
+order in which articles arrive decides nothing.
+
+A brief and a cut version of one story may share nothing, and a rewrite little with either; so
+groups cohere a little below the floor that a pair must reach. Clusters are what the two partitions,
+each finer for a higher floor, have in common.
 """
 
 from __future__ import annotations
@@ -13,6 +17,9 @@ from numba import njit
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+COHESION = 0.8
+"""Share of the floor that the mean similarity between two groups must reach for them to join."""
 
 
 def components(n: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -127,6 +134,14 @@ def _average_linkage(
     groups = fcluster(linkage(distances, "average"), height, "distance")
     smallest = np.full(groups.max() + 1, members[-1])
     np.minimum.at(smallest, groups, members)
+    return smallest[groups]
+
+
+def common(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """What two partitions have in common: smallest member's position per article, shape (n,)."""
+    _, groups = np.unique(np.stack([first, second]), axis=1, return_inverse=True)
+    smallest = np.full(len(first), len(first), np.int64)
+    np.minimum.at(smallest, groups, np.arange(len(first)))
     return smallest[groups]
 
 

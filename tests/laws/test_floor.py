@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from dedup import Result, Settings, cluster_articles
+from dedup.stages.cluster import COHESION
 from dedup.synth import synthesise
 
 SEED = 20250107
@@ -59,8 +60,11 @@ def test_pairs_do_not_depend_on_the_floor_but_by_it(runs: dict[float, Result]) -
         assert scores(runs[higher]).items() <= scores(runs[lower]).items()
 
 
-def test_clusters_cohere_at_the_floor(runs: dict[float, Result]) -> None:
-    """The mean similarity within a cluster reaches the floor, as it does at each of its joins."""
+def test_clusters_cohere(runs: dict[float, Result]) -> None:
+    """The mean similarity within a cluster reaches a share of the floor, as at each of its joins.
+
+    A group that components of pairs at the floor part again might fall below; here none does.
+    """
     least = FLOORS[0]
     known, again = {}, set()
     for row in runs[least].pairs.to_pylist():
@@ -76,7 +80,7 @@ def test_clusters_cohere_at_the_floor(runs: dict[float, Result]) -> None:
         for group in members.values():
             # At most: what is no pair at the lowest floor lies below it.
             similarity = [known.get(pair, least) for pair in combinations(group, 2)]
-            assert not similarity or mean(similarity) >= floor - 1e-6
+            assert not similarity or mean(similarity) >= COHESION * floor - 1e-6
             checked += len(similarity) > 1
     assert checked > 50
 
