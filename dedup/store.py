@@ -25,6 +25,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from dedup.errors import OutputError, RunError
 from dedup.schemas import OUTPUT_TABLES, table_name
+from dedup.threads import in_order
 
 _ROW_GROUP = 65_536
 _OURS = {"runs", "latest", "latest.json", "work"}
@@ -159,10 +160,13 @@ class Store:
         """Write a run aside, and give it its name."""
         # Readers of an object store go by latest.json, so there the run needs no other name.
         aside = f"{self.root}/runs/.{run_id}" if self.is_local else self.folder(run_id)
-        files = [
-            self._write(aside, f"{name}/part-00000.parquet", table)
-            for name, table in tables.items()
-        ]
+        files = list(
+            in_order(
+                lambda item: self._write(aside, f"{item[0]}/part-00000.parquet", item[1]),
+                tables.items(),
+                threads=0,
+            )
+        )
         manifest = {"run_id": run_id, **info, "files": files}
         self.fs.pipe_file(f"{aside}/run.json", json.dumps(manifest, indent=2).encode())
         if self.is_local:

@@ -17,7 +17,7 @@ from dedup.ragged import Ragged
 from dedup.schemas import CLUSTERS, LINEAGE, PAIRS, SUMMARY, table_name
 from dedup.settings import Settings
 from dedup.stages import cluster, verify
-from dedup.threads import in_order, spans
+from dedup.threads import in_order, spans, together
 from dedup.workspace import Workspace
 
 _CHUNK = 20_000
@@ -50,10 +50,14 @@ def group(settings: Settings, work: Workspace) -> dict[str, Any]:
     labels, pairs = _clusters(given, work.read("scored"), settings)
     numbers = articles["distinct"].to_numpy()
     leads = _leads(articles, labels[numbers], _fullness(labels, numbers, pairs, given), settings)
-    clusters = _cluster_table(articles, distinct, leads, given, settings)
+    clusters, verified = together(
+        settings.threads,
+        lambda: _cluster_table(articles, distinct, leads, given, settings),
+        lambda: _pair_table(articles, leads, pairs, given, settings),
+    )
     tables = {
         CLUSTERS: clusters,
-        PAIRS: _pair_table(articles, leads, pairs, given, settings),
+        PAIRS: verified,
         SUMMARY: _summary_table(clusters),
         LINEAGE: LINEAGE.empty_table(),
     }

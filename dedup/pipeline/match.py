@@ -173,14 +173,17 @@ def _template(
     )
     repeated = beyond | template.in_stories(by_source, stories, settings.template_stories)
     common = template.in_stories(by_all, stories, settings.common_stories)
-    left_out = [template.places(by_source, repeated), template.places(by_all, common)]
-    table = pa.concat_tables(
-        [
-            _template_table(shingles, by_source, repeated, names),
-            _template_table(shingles, by_all, common, pa.nulls(len(sources), pa.string())),
-        ]
+    unnamed = pa.nulls(len(sources), pa.string())
+    left_out = np.concatenate(
+        [template.places(by_source, repeated), template.places(by_all, common)]
     )
-    return shingles.without(np.concatenate(left_out)), table
+    of_sources, of_all, kept = together(
+        settings.threads,
+        lambda: _template_table(shingles, by_source, repeated, names),
+        lambda: _template_table(shingles, by_all, common, unnamed),
+        lambda: shingles.without(left_out),
+    )
+    return kept, pa.concat_tables([of_sources, of_all])
 
 
 def _template_table(
