@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
-_RANGE_BITS = np.uint64(6)
+_RANGE_BITS = np.uint64(3)
 _FIRST_BITS = 16
 
 

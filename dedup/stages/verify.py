@@ -90,7 +90,8 @@ def weigh(words: Ragged, counts: np.ndarray) -> np.ndarray:
     numbers, distinct = number(words.values)
     frequencies = np.bincount(numbers, minlength=distinct)
     idf = np.log1p(len(words.lengths) / frequencies).astype(np.float32)
-    return (np.float32(1) + np.log(counts, dtype=np.float32)) * idf[numbers]
+    by_count = 1 + np.log(np.arange(1, counts.max(initial=1) + 1, dtype=np.float32))
+    return by_count[counts - 1] * idf[numbers]
 
 
 def evidence(shingles: Ragged, words: Ragged, weights: np.ndarray) -> Evidence:
