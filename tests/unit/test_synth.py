@@ -429,3 +429,9 @@ def test_independent_reports_share_names_and_no_passages(news: list[Row]) -> Non
         if outlet(first) != outlet(second):
             shared.append(jaccard(first["text"], second["text"]))
     assert mean(shared) < 0.03
+
+
+def test_the_sample_is_made_by_its_command() -> None:
+    sample = Path(__file__).parents[2] / "data" / "sample"
+    for made, name in zip(synth.synthesise(400, 7), ("articles", "truth"), strict=True):
+        assert pq.read_table(sample / f"{name}.parquet").equals(made)
