@@ -50,10 +50,8 @@ def repeats(shingles: Ragged, sources: np.ndarray, floor: int) -> Repeats:
     """
     salts = (sources.astype(np.uint64) + np.uint64(1)) * _PRIME
     mask = repeating(shingles.values, shingles.offsets, salts, min(floor, 255))
+    mask &= np.repeat(sources >= 0, shingles.lengths)
     positions = np.flatnonzero(mask)
-    offsets = np.searchsorted(positions, shingles.offsets)
-    taking_part = np.repeat(sources >= 0, np.diff(offsets))
-    positions = positions[taking_part]
     offsets = np.searchsorted(positions, shingles.offsets)
     keys, n_keys = number(shingles.values[positions] ^ np.repeat(salts, np.diff(offsets)))
     return Repeats(positions, keys, offsets, n_keys)
