@@ -180,18 +180,14 @@ def evaluate(
     InputError
         When a column is missing or holds nulls, or an article id comes twice.
     """
-    known = filled(clusters, "article_id", "clusters")
-    check_distinct(known, "clusters", "article_id")
-    groups = filled(clusters, column, "clusters").dictionary_encode()
-    positions = pc.index_in(truth.ids, value_set=known)
-    predicted = _codes_at(groups, positions)
+    predicted, missing = groups_of(clusters, truth.ids, column)
     coverage = partial(
         Coverage,
         articles_truth=len(truth.ids),
-        articles_predicted=len(known),
-        articles_both=len(truth.ids) - positions.null_count,
-        missing=positions.null_count,
-        clusters_predicted=len(groups.dictionary),
+        articles_predicted=clusters.num_rows,
+        articles_both=len(truth.ids) - missing,
+        missing=missing,
+        clusters_predicted=len(filled(clusters, column, "clusters").unique()),
     )
     recall = {} if candidates is None else candidate_recall(candidates, truth)
     if isinstance(truth, PairTruth):
@@ -217,6 +213,38 @@ def evaluate(
         by_kind=_by_kind(truth, partitions),
         candidate_recall=recall,
     )
+
+
+def groups_of(clusters: pa.Table, ids: pa.Array, column: str = "cluster_id") -> tuple[Codes, int]:
+    """Predicted group of each article that a truth knows.
+
+    Parameters
+    ----------
+    clusters : pa.Table
+        The prediction, as :func:`evaluate` takes it.
+    ids : pa.Array
+        Ids of a truth, n distinct strings.
+    column : str
+        ``cluster_id`` or ``story_id``.
+
+    Returns
+    -------
+    codes : ndarray of int64, shape (n,)
+        Equal where two articles are in one group; an id that the prediction lacks has a code of
+        its own.
+    missing : int
+        Ids that the prediction lacks.
+
+    Raises
+    ------
+    InputError
+        As :func:`evaluate`.
+    """
+    known = filled(clusters, "article_id", "clusters")
+    check_distinct(known, "clusters", "article_id")
+    groups = filled(clusters, column, "clusters").dictionary_encode()
+    positions = pc.index_in(ids, value_set=known)
+    return _codes_at(groups, positions), positions.null_count
 
 
 def expand_candidates(candidates: pa.Table, pairs: pa.Table) -> pa.Table:

@@ -18,7 +18,7 @@ from rich.console import Console
 from sklearn.metrics import adjusted_rand_score, f1_score, precision_score, recall_score
 
 from dedup.errors import InputError
-from dedup.evaluate import Evaluation, PairScores, candidate_recall, evaluate
+from dedup.evaluate import Evaluation, PairScores, candidate_recall, evaluate, groups_of
 from dedup.truth import ClusterTruth, PairTruth, read_truth, truth_from_table
 
 KINDS = (None, "cut", "moved")
@@ -172,6 +172,23 @@ def test_missing_id_costs_recall_not_precision():
     assert result.pairs.precision == 1
     assert result.pairs.recall == pytest.approx(1 / 3)
     assert "1 of them are missing" in shown(result)
+
+
+@given(ARTICLES)
+def test_groups_are_equal_exactly_where_articles_are_together(articles):
+    clusters, truth, _, predicted = setting(articles)
+    groups, missing = groups_of(clusters, truth.ids)
+    assert missing == sum(p is None for _, p, _ in articles)
+    for i, j in combinations(range(len(predicted)), 2):
+        assert (groups[i] == groups[j]) == (predicted[i] == predicted[j])
+
+
+def test_clusters_may_be_categories():
+    clusters = prediction({"a": "1", "b": "1", "c": "2"})
+    encoded = clusters.set_column(1, "cluster_id", clusters["cluster_id"].dictionary_encode())
+    truth = gold({"a": "x", "b": "x"})
+    assert evaluate(encoded, truth) == evaluate(clusters, truth)
+    assert evaluate(encoded, truth).coverage.clusters_predicted == 2
 
 
 def test_stories_are_compared_with_stories_where_known():
