@@ -110,8 +110,9 @@ def evaluate(output: str, truth: str, level: str, file: Path | None) -> None:
 def explain(output: str, article_a: str, article_b: str) -> None:
     """Say why two articles of the latest run under OUT are together, or not."""
     from dedup.explain import explain
+    from dedup.explain.screen import render
 
-    show(explain(output, article_a, article_b).render())
+    show(render(explain(output, article_a, article_b)))
 
 
 @commands.command()

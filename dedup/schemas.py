@@ -113,6 +113,12 @@ PAIRS = _table(
         _column("cluster_id", pa.string(), "their cluster; null when the cut parted them"),
         _column("relation", pa.string(), "identical, copy, excerpt or rewrite", nullable=False),
         _column("similarity", pa.float32(), "what clusters are cut by, 0 to 1", nullable=False),
+        _column(
+            "score",
+            pa.float32(),
+            "probability that an editor would call them the same copy, 0 to 1",
+            nullable=False,
+        ),
         _column("jaccard", pa.float32(), "shared shingles / all shingles, 0 to 1", nullable=False),
         _column(
             "containment_left", pa.float32(), "share of the left's shingles shared", nullable=False
@@ -123,7 +129,16 @@ PAIRS = _table(
             "share of the right's shingles shared",
             nullable=False,
         ),
-        _column("cosine", pa.float32(), "TF-IDF cosine of their words, 0 to 1", nullable=False),
+        _column(
+            "held",
+            pa.float32(),
+            "share of the one's own words in passages that the other has, times their spread",
+            nullable=False,
+        ),
+        _column("cosine", pa.float32(), "TF-IDF cosine of their own words, 0 to 1", nullable=False),
+        _column(
+            "agreement", pa.float32(), "share of the figures that agree, 0 to 1", nullable=False
+        ),
         _column("shared_shingles", pa.int32(), "number of shared shingles", nullable=False),
         _column("hours_apart", pa.float32(), "hours between publication; null when unknown"),
     ],
@@ -188,6 +203,7 @@ SIGNED = _table(
         CLUSTERS.field("agency"),
         _column("text_hash", pa.uint64(), "hash of all its tokens in order", nullable=False),
         _column("tokens", pa.large_list(pa.uint64()), "token hashes of its body, in order"),
+        _column("quoted", pa.large_list(pa.uint8()), "1 for each token in quotation marks, else 0"),
     ],
 )
 
@@ -205,12 +221,20 @@ DISTINCT = _table(
     "distinct",
     "distinct text, in the order of the smallest id that has it; internal",
     [
-        _column("shingles", pa.large_list(pa.uint64()), "shingle hashes without template"),
-        _column("template_shingles", pa.int32(), "shingles left out as template"),
         _column(
-            "words", pa.large_list(pa.uint64()), "sorted distinct token hashes, without template"
+            "shingles", pa.large_list(pa.uint64()), "shingle hashes without template, if in a pair"
         ),
+        _column("places", pa.large_list(pa.int32()), "token at which each first begins"),
+        _column("shingles_counted", pa.int32(), "how many those are, also where they are left out"),
+        _column("template_shingles", pa.int32(), "shingles left out as template"),
+        _column("masses", pa.large_list(pa.float32()), "weight of each token, 0 if not its own"),
+        _column("words", pa.large_list(pa.uint64()), "sorted distinct hashes of its own tokens"),
         _column("weights", pa.large_list(pa.float32()), "TF-IDF weight of each word"),
+        _column("terms", pa.large_list(pa.uint64()), "sorted hashes of its heaviest words"),
+        _column("term_weights", pa.large_list(pa.float32()), "weight of each, of length 1"),
+        _column("spoken", pa.bool_(), "whether it is quotation from end to end"),
+        _column("hours", pa.float64(), "first publication, hours since 1970; null if unknown"),
+        _column("outlet", pa.int64(), "number of its outlet; -1 if unknown, an agency or several"),
     ],
 )
 

@@ -11,14 +11,82 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dedup.errors import SettingsError
 
-ALGORITHM_VERSION = 1
+ALGORITHM_VERSION = 2
 """Raised whenever the same input and settings may give another result; part of the fingerprint."""
+
+
+class Profile(NamedTuple):
+    """What an article is compared by.
+
+    Attributes
+    ----------
+    gram : int
+        Characters per token in scripts with spaces; 0 leaves their words whole.
+    quotes : bool
+        Whether quotation marks are what they look like.
+    follow_ups : bool
+        Whether what an outlet repeats in a later story is taken for background; else for a notice
+        that is printed again.
+    late_weight : float
+        What is left of the similarity of two articles published days apart, 0 to 1.
+    repeats : int
+        What `template_stories` and `template_articles` are multiplied by; higher removes less.
+    share : float
+        Share of a source's articles, or of all, that must hold a shingle as well for it to be
+        template, or a common phrase; higher removes less.
+    scale : int
+        What `sketch_scale` is multiplied by; as many times more shingles there are than with words,
+        so that sketches stay as large.
+    cohesion : float
+        Share of the floor that the mean similarity between two groups must reach for them to join,
+        0 to 1; higher gives more, tighter clusters.
+    """
+
+    gram: int
+    quotes: bool
+    follow_ups: bool
+    late_weight: float
+    repeats: int
+    share: float
+    scale: int
+    cohesion: float
+
+
+PROFILES = {
+    # A brief and a cut version of one story may share nothing, and a rewrite little with either: so
+    # groups cohere well below the floor that a pair must reach.
+    "words": Profile(
+        gram=0,
+        quotes=True,
+        follow_ups=True,
+        late_weight=0.45,
+        repeats=1,
+        share=0.0,
+        scale=1,
+        cohesion=0.6,
+    ),
+    # Five tokens of four characters are eight characters. These recur by chance where five words
+    # do not, the more the more articles there are; and what is misread repeats as other shingles,
+    # so that versions of one story count as several. Specks are read as quotation marks. Old papers
+    # print a notice again for weeks.
+    "ocr": Profile(
+        gram=4,
+        quotes=False,
+        follow_ups=False,
+        late_weight=0.6,
+        repeats=2,
+        share=1 / 150,
+        scale=4,
+        cohesion=0.8,
+    ),
+}
+"""Representations by the name that `Settings.profile` knows them by."""
 
 
 class Settings(BaseModel):
@@ -52,6 +120,10 @@ class Settings(BaseModel):
     )
 
     # What an article is made of.
+    profile: Literal["words", "ocr"] = Field(
+        "words",
+        description="what tokens are: words, or character n-grams where OCR has broken the words",
+    )
     min_tokens: int = Field(
         0, ge=0, description="tokens below which an article is rejected as too short; 0 keeps all"
     )
@@ -87,13 +159,13 @@ class Settings(BaseModel):
 
     # Which pairs are looked at.
     similarity_floor: float = Field(
-        0.2,
+        0.28,
         gt=0,
         le=1,
         description="similarity of a kept pair and of a coherent cluster; higher keeps fewer",
     )
     shared_floor: int = Field(
-        8,
+        6,
         ge=1,
         description="shared shingles of a kept pair, template aside; higher keeps fewer, surer",
     )
@@ -124,6 +196,18 @@ class Settings(BaseModel):
         ge=2,
         le=10_000,
         description="largest component compared all with all; higher is surer, slower",
+    )
+    story_floor: float = Field(
+        0.08,
+        gt=0.03,
+        le=1,
+        description="mean cosine of two groups of reports of one story; higher splits stories",
+    )
+    story_hours: float = Field(
+        48,
+        ge=0,
+        description="hours that the first publications of a story's clusters may span; without "
+        "dates there is no window",
     )
     lead_minutes: float = Field(
         15,
@@ -181,6 +265,11 @@ class Settings(BaseModel):
                 repr(first["input"]),
                 "correct the value",
             ) from None
+
+    @property
+    def representation(self) -> Profile:
+        """What the profile stands for."""
+        return PROFILES[self.profile]
 
     def fingerprint(self) -> str:
         """Hexadecimal digest, 16 characters, of everything that changes the result."""

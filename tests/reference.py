@@ -75,24 +75,28 @@ class _Unit(NamedTuple):
 
 
 @functools.cache
-def script(character: str) -> int:
-    """0 of a separator, 1 of a word's character, n of a script read in n-grams; -1 if ignored."""
+def script(character: str, gram: int = 0) -> int:
+    """0 of a separator, 1 of a word's character, n of a script read in n-grams; -1 if ignored.
+
+    With `gram`, words are read in n-grams of that length, and only NUL separates.
+    """
     category, name = unicodedata.category(character), unicodedata.name(character, "")
     if name in _APOSTROPHES or category == "Cf" or unicodedata.combining(character):
         return -1
     if category[0] not in "LNM":
-        return SEPARATOR
-    return next((n for start, n in _UNSPACED.items() if name.startswith(start)), WORD)
+        return -1 if gram and character != "\0" else SEPARATOR
+    n = next((n for start, n in _UNSPACED.items() if name.startswith(start)), WORD)
+    return gram if gram and n == WORD else n
 
 
 @functools.cache
-def fold(character: str) -> str:
+def fold(character: str, gram: int = 0) -> str:
     """What one character counts as."""
     if ord(character) >= _BEYOND_SCRIPTS:
         return ""
     wide = unicodedata.normalize("NFKD", character).casefold()
     folded = unicodedata.normalize("NFKD", wide).replace("ı", "i")
-    return "".join(_digit(c) for c in folded if script(c) >= 0)
+    return "".join(_digit(c) for c in folded if script(c, gram) >= 0)
 
 
 def _digit(character: str) -> str:
@@ -119,16 +123,16 @@ def _escape(raw: bytes, at: int) -> tuple[str, int] | None:
     return nested or (meaning, match.end())
 
 
-def _units(text: str) -> list[_Unit]:
+def _units(text: str, gram: int) -> list[_Unit]:
     raw, units, at = text.encode(), [], 0
     while at < len(raw):
         character = text_at(raw, at)
-        end, folded, plain = at + len(character.encode()), fold(character), True
+        end, folded, plain = at + len(character.encode()), fold(character, gram), True
         tag = _TAG.match(raw, at)
         if tag and tag.end() - at <= _LONGEST_TAG:
-            end, folded, plain = tag.end(), "<", False
+            end, folded, plain = tag.end(), fold("<", gram), False
         elif character == "&" and (escape := _escape(raw, end)):
-            folded, end = "".join(map(fold, escape[0])), escape[1]
+            folded, end = "".join(fold(c, gram) for c in escape[0]), escape[1]
             plain = False
         units.append(_Unit(folded, at, end, character, plain))
         at = end
@@ -163,22 +167,22 @@ def _past_line_end(units: Sequence[_Unit], at: int) -> int | None:
     return at if lines else None
 
 
-def tokens(text: str) -> list[Token]:
-    """Tokens of a text."""
-    units, at = _units(text), 0
+def tokens(text: str, gram: int = 0) -> list[Token]:
+    """Tokens of a text; with `gram`, words are read in n-grams of that length."""
+    units, at = _units(text, gram), 0
     found: list[Token] = []
     run: list[Token] = []  # characters of one script without a separator between
 
     def close() -> None:
         if run:
-            found.extend(_split(run))
+            found.extend(_split(run, script(run[0].folded, gram)))
             run.clear()
 
     while at < len(units):
         unit = units[at]
         at += 1
         for place, character in enumerate(unit.folded):
-            in_word = bool(run) and script(run[-1].folded) == WORD
+            in_word = bool(run) and script(run[-1].folded, gram) == WORD
             if place == len(unit.folded) - 1 and in_word:
                 if character in "-\u2010":
                     onward = _past_line_end(units, at)
@@ -189,16 +193,15 @@ def tokens(text: str) -> list[Token]:
                     following = _next_folded(units, at)
                     if following in "0123456789":
                         continue
-            if run and script(character) != script(run[-1].folded):
+            if run and script(character, gram) != script(run[-1].folded, gram):
                 close()
-            if script(character) != SEPARATOR:
+            if script(character, gram) != SEPARATOR:
                 run.append(Token(character, unit.start, unit.end))
     close()
     return found
 
 
-def _split(run: Sequence[Token]) -> Iterable[Token]:
-    n = script(run[0].folded)
+def _split(run: Sequence[Token], n: int) -> Iterable[Token]:
     length = len(run) if n == WORD else min(n, len(run))
     for first in range(len(run) - length + 1):
         gram = run[first : first + length]

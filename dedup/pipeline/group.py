@@ -13,14 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.ragged import Ragged
+from dedup.pipeline import evidence, stories
 from dedup.schemas import CLUSTERS, LINEAGE, PAIRS, SUMMARY, table_name
 from dedup.settings import Settings
-from dedup.stages import cluster, verify
-from dedup.threads import in_order, spans, together
+from dedup.stages import candidates, cluster, verify
+from dedup.threads import together
 from dedup.workspace import Workspace
-
-_CHUNK = 20_000
 
 
 class _Pairs(NamedTuple):
@@ -29,6 +27,13 @@ class _Pairs(NamedTuple):
     left: np.ndarray
     right: np.ndarray
     scores: verify.Scores
+
+
+class _Groups(NamedTuple):
+    """Groups that articles are in, each by the position of the article that it is named after."""
+
+    leads: np.ndarray
+    stories: np.ndarray
 
 
 def group(settings: Settings, work: Workspace) -> dict[str, Any]:
@@ -42,18 +47,15 @@ def group(settings: Settings, work: Workspace) -> dict[str, Any]:
     """
     started = time.perf_counter()
     articles, distinct = work.read("matched"), work.read("distinct")
-    given = verify.evidence(
-        Ragged.of(distinct["shingles"]),
-        Ragged.of(distinct["words"]),
-        Ragged.of(distinct["weights"]).values,
-    )
+    given = evidence.from_table(distinct, settings)
     labels, pairs = _clusters(given, work.read("scored"), settings)
     numbers = articles["distinct"].to_numpy()
     leads = _leads(articles, labels[numbers], _fullness(labels, numbers, pairs, given), settings)
+    told = stories.stories(articles, distinct, leads, settings)
     clusters, verified = together(
         settings.threads,
-        lambda: _cluster_table(articles, distinct, leads, given, settings),
-        lambda: _pair_table(articles, leads, pairs, given, settings),
+        lambda: _cluster_table(articles, distinct, _Groups(leads, told), given, settings),
+        lambda: _pair_table(articles, distinct, leads, pairs, settings),
     )
     tables = {
         CLUSTERS: clusters,
@@ -92,9 +94,9 @@ def _clusters(
     whole = cluster.components(n, left, right)
     stand_ins = cluster.stars(whole, left[close], right[close], limit)
     parts = cluster.components_within(n, stand_ins[left], stand_ins[right], similarity, limit)
-    inside = _pack(*cluster.pairs_within(parts, limit))
-    keys = np.union1d(inside, _pack(left, right))
-    pairs = _score(given, *_unpack(keys), settings)
+    inside = candidates.pack(*cluster.pairs_within(parts, limit))
+    keys = np.union1d(inside, candidates.pack(left, right))
+    pairs = _score(given, *candidates.ends(keys), settings)
     within = np.isin(keys, inside, assume_unique=True)
     similarity, floor = pairs.scores.similarity, settings.similarity_floor
     coherent = cluster.cut(
@@ -102,33 +104,18 @@ def _clusters(
         pairs.left[within],
         pairs.right[within],
         similarity[within],
-        cluster.COHESION * floor,
+        settings.representation.cohesion * floor,
     )
     kept = similarity >= np.float32(floor)
     connected = cluster.components(n, pairs.left[kept], pairs.right[kept])
     return cluster.common(coherent[stand_ins], connected), pairs
 
 
-def _pack(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return (left << 32) | right
-
-
-def _unpack(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return keys >> 32, keys & 0xFFFFFFFF
-
-
 def _score(
     given: verify.Evidence, left: np.ndarray, right: np.ndarray, settings: Settings
 ) -> _Pairs:
-    pieces = list(
-        in_order(
-            lambda part: verify.score(given, left[part], right[part], settings.shared_floor),
-            spans(len(left), _CHUNK),
-            settings.threads,
-        )
-    ) or [verify.score(given, left, right, settings.shared_floor)]
-    columns = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    return _Pairs(left, right, verify.Scores(*columns))
+    scores = verify.score_all(given, left, right, settings.shared_floor, settings.threads)
+    return _Pairs(left, right, scores)
 
 
 def _fullness(
@@ -171,10 +158,11 @@ def _leads(
 def _cluster_table(
     articles: pa.Table,
     distinct: pa.Table,
-    leads: np.ndarray,
+    groups: _Groups,
     given: verify.Evidence,
     settings: Settings,
 ) -> pa.Table:
+    leads = groups.leads
     numbers = articles["distinct"].to_numpy()
     n = len(given.shingles.offsets) - 1
     lead_text = np.arange(n)
@@ -198,7 +186,7 @@ def _cluster_table(
     columns = {
         "article_id": ids,
         "cluster_id": lead_ids,
-        "story_id": lead_ids,
+        "story_id": ids.take(pa.array(groups.stories)),
         "cluster_size": sizes.astype(np.int32),
         "is_lead": is_lead,
         "lead_id": lead_ids,
@@ -206,7 +194,7 @@ def _cluster_table(
         "jaccard": to_lead(scores.jaccard),
         "containment": to_lead(scores.containment_left),
         "lead_containment": to_lead(scores.containment_right),
-        "shingles": given.shingles.lengths[numbers].astype(np.int32),
+        "shingles": distinct["shingles_counted"].to_numpy()[numbers],
         "template_shingles": distinct["template_shingles"].to_numpy()[numbers],
         **{name: articles[name] for name in ("agency", "source", "published_at", "title")},
     }
@@ -217,11 +205,7 @@ def _cluster_table(
 
 
 def _pair_table(
-    articles: pa.Table,
-    leads: np.ndarray,
-    pairs: _Pairs,
-    given: verify.Evidence,
-    settings: Settings,
+    articles: pa.Table, distinct: pa.Table, leads: np.ndarray, pairs: _Pairs, settings: Settings
 ) -> pa.Table:
     """Pairs that reach the floor; identical texts stand for one another through the first of them.
 
@@ -230,11 +214,13 @@ def _pair_table(
     numbers = articles["distinct"].to_numpy()
     _, first = np.unique(numbers, return_index=True)
     again = np.setdiff1d(np.arange(len(numbers)), first)
+    shingles = distinct["shingles_counted"].to_numpy()[numbers]
     kept = pairs.scores.similarity >= np.float32(settings.similarity_floor)
     scores = verify.Scores(*(column[kept] for column in pairs.scores))
     left = np.concatenate([first[pairs.left[kept]], first[numbers[again]]])
     right = np.concatenate([first[pairs.right[kept]], again])
     ones = np.ones(len(again), np.float32)
+    similarity = np.concatenate([scores.similarity, ones])
     ids, times = articles["article_id"], articles["published_at"]
     cluster_ids = ids.take(pa.array(leads[left]))
     together = leads[left] == leads[right]
@@ -248,12 +234,15 @@ def _pair_table(
                 np.full(len(again), "identical", object),
             ]
         ),
-        "similarity": np.concatenate([scores.similarity, ones]),
+        "similarity": similarity,
+        "score": verify.probability(similarity),
         "jaccard": np.concatenate([scores.jaccard, ones]),
         "containment_left": np.concatenate([scores.containment_left, ones]),
         "containment_right": np.concatenate([scores.containment_right, ones]),
+        "held": np.concatenate([scores.held, ones]),
         "cosine": np.concatenate([scores.cosine, ones]),
-        "shared_shingles": np.concatenate([scores.shared, given.shingles.lengths[numbers[again]]]),
+        "agreement": np.concatenate([scores.agreement, ones]),
+        "shared_shingles": np.concatenate([scores.shared, shingles[again]]),
         "hours_apart": _hours_apart(times.take(pa.array(left)), times.take(pa.array(right))),
     }
     table = pa.table({name: columns[name] for name in PAIRS.names}).cast(PAIRS)

@@ -7,23 +7,75 @@ they came decides nothing but which of two articles with one id is kept.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.numbering import number
+from dedup.pipeline import evidence, furniture, stories
 from dedup.plan import plan
 from dedup.ragged import Ragged
-from dedup.schemas import CANDIDATES, DISTINCT, MATCHED, REJECTS, SCORED, TEMPLATE
+from dedup.schemas import CANDIDATES, MATCHED, REJECTS, SCORED
 from dedup.settings import Settings
-from dedup.stages import candidates, cluster, shingle, sign, template, verify
+from dedup.stages import candidates, shingle, sign, verify
 from dedup.threads import in_order, spans, together
 from dedup.workspace import Workspace
 
-_PAIRS, _ARTICLES = 20_000, 2_000
-"""Pairs and articles of one unit of threaded work."""
+_ARTICLES = 2_000
+"""Articles of one unit of threaded work."""
+
+_JACCARD = 0.7
+"""Jaccard of an evenly edited copy is at least this share of its similarity."""
+
+
+class Prepared(NamedTuple):
+    """Distinct texts, and the articles that have them.
+
+    Attributes
+    ----------
+    articles : pa.Table
+        Signed articles in the order of their ids, each id once.
+    rejects : pa.Table
+        Rows whose id came before.
+    numbers : ndarray of int64, shape (n_articles,)
+        Number of each article's text.
+    first : ndarray of int64, shape (n_texts,)
+        First article that has each text.
+    shingles : ndarray of int64, shape (n_texts,)
+        Distinct shingles of each text, template included.
+    template : pa.Table
+        What was left out of them, as `schemas.TEMPLATE`.
+    texts : evidence.Texts
+    """
+
+    articles: pa.Table
+    rejects: pa.Table
+    numbers: np.ndarray
+    first: np.ndarray
+    shingles: np.ndarray
+    template: pa.Table
+    texts: evidence.Texts
+
+
+def prepare(signed: pa.Table, settings: Settings) -> Prepared:
+    """Put signed articles in order, collapse equal texts, and take the template out of them."""
+    articles, rejects = _unique_ids(signed)
+    numbers, first = _distinct_texts(articles["text_hash"].to_numpy())
+    names = articles["source"].combine_chunks().take(pa.array(first))
+    places = articles["place"].to_numpy()[first]
+    tokens = Ragged.gather(signed["tokens"], places)
+    shingles = _shingles(tokens, settings)
+    kept, left_out = furniture.without_template(shingles, names, settings)
+    texts = evidence.Texts(
+        tokens,
+        Ragged.gather(signed["quoted"], places),
+        kept,
+        evidence.first_hours(articles["published_at"], numbers),
+        evidence.only_outlets(articles["source"].combine_chunks(), numbers, settings),
+    )
+    return Prepared(articles, rejects, numbers, first, shingles.lengths, left_out, texts)
 
 
 def match(settings: Settings, work: Workspace) -> dict[str, Any]:
@@ -36,48 +88,39 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
         ``template_shingles``, ``shingles``.
     """
     started = time.perf_counter()
-    signed = work.read_all("signed-")
-    articles, rejects = _unique_ids(signed)
-    numbers, first = _distinct_texts(articles["text_hash"].to_numpy())
-    names = articles["source"].combine_chunks().take(pa.array(first))
-    tokens = Ragged.gather(signed["tokens"], articles["place"].to_numpy()[first])
-    shingles = _shingles(tokens, settings)
-    kept, left_out = _template(shingles, _source_codes(names), names, settings)
-    (words, weights), (found, capped) = together(
+    ready = prepare(work.read_all("signed-"), settings)
+    articles, texts = ready.articles, ready.texts
+    (given, body), (found, capped) = together(
         settings.threads,
-        lambda: _words(tokens, kept, settings),
-        lambda: _candidates(kept, settings),
+        lambda: evidence.gathered(texts, settings),
+        lambda: _candidates(texts.shingles, settings),
     )
-    distinct = pa.Table.from_arrays(
-        [
-            kept.arrow(),
-            pa.array((shingles.lengths - kept.lengths).astype(np.int32)),
-            words.arrow(),
-            words._replace(values=weights).arrow(),
-        ],
-        schema=DISTINCT,
-    )
-    scored, _ = together(
+    scored, profiles = together(
         settings.threads,
-        lambda: _scored(verify.evidence(kept, words, weights), found, settings),
-        lambda: work.write_table("distinct", distinct),
+        lambda: _scored(given, found, settings),
+        lambda: stories.profiles(texts.tokens.keep(body), settings),
     )
-
-    matched = articles.append_column(MATCHED.field("distinct"), pa.array(numbers))
-    work.write_table("matched", matched.select(MATCHED.names).cast(MATCHED))
-    work.write_table("rejects-duplicates", rejects)
-    work.write_table("scored", scored)
-    work.write_table("out-template", left_out)
-    work.write_table("out-candidates", _candidate_table(articles["article_id"], first, found))
+    distinct = evidence.to_table(given, scored, profiles, ready.shingles)
+    matched = articles.append_column(MATCHED.field("distinct"), pa.array(ready.numbers))
+    tables = {
+        "distinct": distinct,
+        "matched": matched.select(MATCHED.names).cast(MATCHED),
+        "rejects-duplicates": ready.rejects,
+        "scored": scored,
+        "out-template": ready.template,
+        "out-candidates": _candidate_table(articles["article_id"], ready.first, found),
+    }
+    for name, table in tables.items():
+        work.write_table(name, table)
     generators = found.generators
     return work.note(
         "matched",
         {
             "articles": articles.num_rows,
-            "distinct": len(first),
-            "repeated_rows": rejects.num_rows,
-            "shingles": len(shingles.values),
-            "template_shingles": len(shingles.values) - len(kept.values),
+            "distinct": len(ready.first),
+            "repeated_rows": ready.rejects.num_rows,
+            "shingles": int(ready.shingles.sum()),
+            "template_shingles": int(ready.shingles.sum()) - len(texts.shingles.values),
             "candidates": len(generators),
             "candidates_by_lsh": int((generators & candidates.LSH > 0).sum()),
             "candidates_by_sketch": int((generators & candidates.SKETCH > 0).sum()),
@@ -92,7 +135,7 @@ def _unique_ids(signed: pa.Table) -> tuple[pa.Table, pa.Table]:
 
     Of several rows with one id the first is kept.
     """
-    flat = signed.drop_columns(["tokens"]).combine_chunks()
+    flat = signed.drop_columns(["tokens", "quoted"]).combine_chunks()
     flat = flat.append_column("place", pa.array(np.arange(flat.num_rows)))
     flat = flat.sort_by([("article_id", "ascending"), ("place", "ascending")])
     ids = flat["article_id"].combine_chunks()
@@ -129,12 +172,6 @@ def _distinct_texts(text_hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ranks[inverse], first[order]
 
 
-def _source_codes(sources: pa.StringArray) -> np.ndarray:
-    """A number per source, -1 where it is unknown."""
-    codes = sources.dictionary_encode().indices.fill_null(-1)
-    return codes.to_numpy(zero_copy_only=False).astype(np.int64)
-
-
 def _shingles(tokens: Ragged, settings: Settings) -> Ragged:
     pieces = in_order(
         lambda part: shingle.shingle_sets(tokens.part(part), settings.shingle_size),
@@ -144,85 +181,11 @@ def _shingles(tokens: Ragged, settings: Settings) -> Ragged:
     return Ragged.joined(list(pieces), pa.uint64())
 
 
-def _words(tokens: Ragged, kept: Ragged, settings: Settings) -> tuple[Ragged, np.ndarray]:
-    """Words outside of template and their weights; an outlet's telephone is nobody's figure."""
-
-    def words(part: slice) -> shingle.Words:
-        body = shingle.without_template(tokens.part(part), kept.part(part), settings.shingle_size)
-        return shingle.word_sets(body)
-
-    pieces = list(in_order(words, spans(len(tokens.lengths), _ARTICLES), settings.threads))
-    counts = [np.empty(0, np.uint32), *(piece.counts for piece in pieces)]
-    sets = Ragged.joined([piece.sets for piece in pieces], pa.uint64())
-    return sets, verify.weigh(sets, np.concatenate(counts))
-
-
-def _template(
-    shingles: Ragged, sources: np.ndarray, names: pa.StringArray, settings: Settings
-) -> tuple[Ragged, pa.Table]:
-    """Shingles without page furniture and common phrases, and the table of what was left out.
-
-    Which articles are versions of one story has to be known to count stories, and what is template
-    to tell versions: so first what an outlet repeats beyond any story goes, then versions are told
-    by what is left, then stories are counted.
-    """
-    (by_source, beyond, stories), by_all = together(
-        settings.threads,
-        lambda: _stories(shingles, sources, settings),
-        lambda: template.repeats(shingles, np.zeros_like(sources), settings.common_stories),
-    )
-    repeated = beyond | template.in_stories(by_source, stories, settings.template_stories)
-    common = template.in_stories(by_all, stories, settings.common_stories)
-    unnamed = pa.nulls(len(sources), pa.string())
-    left_out = np.concatenate(
-        [template.places(by_source, repeated), template.places(by_all, common)]
-    )
-    of_sources, of_all, kept = together(
-        settings.threads,
-        lambda: _template_table(shingles, by_source, repeated, names),
-        lambda: _template_table(shingles, by_all, common, unnamed),
-        lambda: shingles.without(left_out),
-    )
-    return kept, pa.concat_tables([of_sources, of_all])
-
-
-def _template_table(
-    shingles: Ragged, found: template.Repeats, chosen: np.ndarray, names: pa.StringArray
-) -> pa.Table:
-    counts = np.bincount(found.keys, minlength=found.n_keys)[chosen]
-    first = np.empty(found.n_keys, np.int64)
-    first[found.keys[::-1]] = found.positions[::-1]
-    first = first[chosen]
-    owners = np.searchsorted(shingles.offsets, first, side="right") - 1
-    columns = [
-        names.take(pa.array(owners)),
-        pa.array(shingles.values[first]),
-        pa.array(counts.astype(np.int32)),
-    ]
-    return pa.Table.from_arrays(columns, schema=TEMPLATE).sort_by(
-        [("source", "ascending"), ("shingle", "ascending")]
-    )
-
-
-def _stories(
-    shingles: Ragged, sources: np.ndarray, settings: Settings
-) -> tuple[template.Repeats, np.ndarray, np.ndarray]:
-    """What repeats within sources, which of it beyond any story, and the story of each article.
-
-    Articles are of one story as far as they are close copies.
-    """
-    by_source = template.repeats(shingles, sources, settings.template_stories)
-    each = np.arange(len(sources))
-    beyond = template.in_stories(by_source, each, settings.template_articles)
-    furniture = template.places(by_source, beyond)
-    rest = candidates.sketch(shingles, settings.sketch_scale, furniture)
-    left, right = candidates.close_pairs(rest, settings.version_floor, settings.bucket_cap)
-    return by_source, beyond, cluster.components(len(sources), left, right)
-
-
 def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candidates, int]:
     """Candidates of both generators, and the number of capped buckets."""
-    banding = plan(settings.similarity_floor, settings.recall_at_floor, settings.num_perm)
+    banding = plan(
+        _JACCARD * settings.similarity_floor, settings.recall_at_floor, settings.num_perm
+    )
     cap = settings.bucket_cap
     n = len(shingles.offsets) - 1
     pieces = in_order(
@@ -240,7 +203,8 @@ def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candid
         range(banding.bands),
         settings.threads,
     )
-    sketches = candidates.sketch(shingles, settings.sketch_scale)
+    scale = settings.representation.scale * settings.sketch_scale
+    sketches = candidates.sketch(shingles, scale)
     by_sketch = candidates.sketch_pairs(sketches, settings.sketch_shared, cap)
     by_lsh = list(bands)
     capped = by_sketch.capped + sum(band.capped for band in by_lsh)
@@ -264,17 +228,10 @@ def _candidate_table(
 
 def _scored(given: verify.Evidence, found: candidates.Candidates, settings: Settings) -> pa.Table:
     """Candidates similar enough to take part in clustering."""
-    pieces = in_order(
-        lambda part: (
-            verify.score(
-                given, found.left[part], found.right[part], settings.shared_floor
-            ).similarity
-        ),
-        spans(len(found.left), _PAIRS),
-        settings.threads,
-    )
-    similarity = np.concatenate([np.empty(0, np.float32), *pieces])
-    kept = similarity >= np.float32(cluster.COHESION * settings.similarity_floor)
+    similarity = verify.score_all(
+        given, found.left, found.right, settings.shared_floor, settings.threads
+    ).similarity
+    kept = similarity >= np.float32(settings.representation.cohesion * settings.similarity_floor)
     return pa.Table.from_arrays(
         [
             pa.array(found.left[kept]),

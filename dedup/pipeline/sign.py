@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +16,10 @@ from dedup.ragged import Ragged
 from dedup.schemas import REJECTS, SIGNED
 from dedup.settings import Settings
 from dedup.sources import Batch, Shard, read_shard
-from dedup.stages.credit import credits
-from dedup.stages.shingle import text_hashes
-from dedup.stages.text import tokenise
+from dedup.stages import refrain, shingle
+from dedup.stages.credit import Credits, credits
+from dedup.stages.quote import quoted
+from dedup.stages.text import Tokens, tokenise
 from dedup.threads import in_order
 from dedup.workspace import Workspace
 
@@ -67,21 +68,56 @@ def sign_batches(
     return work.note(f"signed-{number:06}", {**counts, "seconds": seconds, "reused": False})
 
 
+class Body(NamedTuple):
+    """What is read of a batch of texts.
+
+    Attributes
+    ----------
+    tokens : Tokens
+        Credits, galleries and lists of links left out.
+    quoted : ndarray of uint8, shape (n_tokens,)
+        1 for each token in quotation marks.
+    hashes : ndarray of uint64, shape (n_articles,)
+        See `shingle.text_hashes`; lists included, because two tables may differ in nothing else.
+    credits : Credits
+    """
+
+    tokens: Tokens
+    quoted: np.ndarray
+    hashes: np.ndarray
+    credits: Credits
+
+
+def read_body(texts: pa.LargeStringArray, settings: Settings) -> Body:
+    """Tokens of the texts, as the settings' profile has them."""
+    profile, credited = settings.representation, credits(texts)
+    tokens = tokenise(texts, credited.spans, profile.gram)
+    everything = Ragged(tokens.hashes, tokens.offsets)
+    rolled = shingle.rolled(everything, settings.shingle_size)
+    kept = ~refrain.inside(rolled, tokens.starts, tokens.ends, tokens.offsets)
+    body = everything.keep(kept)
+    tokens = Tokens(body.values, tokens.starts[kept], tokens.ends[kept], body.offsets)
+    if profile.quotes:
+        inside = quoted(texts, tokens.starts, tokens.offsets)
+    else:
+        inside = np.zeros(len(tokens.hashes), np.uint8)
+    return Body(tokens, inside, shingle.text_hashes(everything), credited)
+
+
 def _sign(articles: pa.RecordBatch, settings: Settings) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """Signed articles, and rejects for those that are too short."""
-    texts = articles.column("text")
-    credited = credits(texts)
-    tokens = tokenise(texts, credited.spans)
-    body = Ragged(tokens.hashes, tokens.offsets)
+    body = read_body(articles.column("text"), settings)
+    tokens = Ragged(body.tokens.hashes, body.tokens.offsets)
     columns = {name: articles.column(name) for name in articles.schema.names}
     columns |= {
-        "agency": credited.agencies,
-        "text_hash": pa.array(text_hashes(body)),
-        "tokens": body.arrow(),
+        "agency": body.credits.agencies,
+        "text_hash": pa.array(body.hashes),
+        "tokens": tokens.arrow(),
+        "quoted": tokens._replace(values=body.quoted).arrow(),
     }
     signed = pa.RecordBatch.from_arrays([columns[name] for name in SIGNED.names], schema=SIGNED)
-    long_enough = pa.array(body.lengths >= settings.min_tokens)
-    return signed.filter(long_enough), _too_short(articles, body.lengths, settings.min_tokens)
+    long_enough = pa.array(tokens.lengths >= settings.min_tokens)
+    return signed.filter(long_enough), _too_short(articles, tokens.lengths, settings.min_tokens)
 
 
 def _too_short(articles: pa.RecordBatch, lengths: np.ndarray, floor: int) -> pa.RecordBatch:

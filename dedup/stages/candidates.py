@@ -144,6 +144,11 @@ def union(by_lsh: list[Proposals], by_sketch: Proposals) -> Candidates:
     return Candidates(*ends(keys), generators)
 
 
+def pack(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Pairs of articles by position (int64, left < right) as `Proposals.keys`."""
+    return (left.astype(np.uint64) << _S32) | right.astype(np.uint64)
+
+
 def ends(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Left and right articles (int64) of packed pairs."""
     return (keys >> _S32).astype(np.int64), (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)

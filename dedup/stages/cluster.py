@@ -6,7 +6,7 @@ Michener, 1958); raising the floor only splits clusters. Positions follow the ar
 order in which articles arrive decides nothing.
 
 A brief and a cut version of one story may share nothing, and a rewrite little with either; so
-groups cohere a little below the floor that a pair must reach. Clusters are what the two partitions,
+groups cohere well below the floor that a pair must reach. Clusters are what the two partitions,
 each finer for a higher floor, have in common.
 """
 
@@ -17,9 +17,6 @@ from numba import njit
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-
-COHESION = 0.8
-"""Share of the floor that the mean similarity between two groups must reach for them to join."""
 
 
 def components(n: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:

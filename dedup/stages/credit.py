@@ -76,6 +76,11 @@ class Credits(NamedTuple):
     spans: np.ndarray
 
 
+def is_agency(name: str) -> bool:
+    """Whether an outlet's name is that of a wire agency, however it is spelt here."""
+    return name.strip().casefold() in _SPELLINGS
+
+
 def credits(texts: pa.LargeStringArray) -> Credits:
     """Credits of a batch of texts (LargeStringArray of length n, without nulls)."""
     spans = np.zeros((len(texts), 2), np.int64)
@@ -132,6 +137,7 @@ _TAIL_HINT = (
 )
 _UPPER = "A-ZÀ-ÖØ-ÞА-ЯЁ"
 _DASH = r"\s*[.,:]?\s*(?:--|[-–—−―]+)\s*"
+_SPELLINGS = {spelling.casefold() for spelling in _CANONICAL}
 _IN_BRACKETS = r"[(（]\s*AGENCY(?:[/,; -][^)）\n]{0,40})?\s*[)）]"
 _HEADS = [
     # PLACE, date (Reuters) - ; Berlin (dpa/tmn) - ; MADRID (EFE).-

@@ -56,8 +56,23 @@ def text_hashes(tokens: Ragged) -> np.ndarray:
     return _sequence_hashes(tokens.values, tokens.offsets)
 
 
-def without_template(tokens: Ragged, kept: Ragged, size: int) -> Ragged:
-    """Tokens that no shingle left out as template covers.
+class Layout(NamedTuple):
+    """Where the shingles that count lie in their articles.
+
+    Attributes
+    ----------
+    places : ndarray of int32, shape (n_shingles,)
+        Token at which each shingle first begins in its article.
+    body : ndarray of bool, shape (n_tokens,)
+        Tokens that no shingle left out as template covers.
+    """
+
+    places: np.ndarray
+    body: np.ndarray
+
+
+def layout(tokens: Ragged, kept: Ragged, size: int) -> Layout:
+    """Layout of the shingles that count.
 
     Parameters
     ----------
@@ -67,7 +82,25 @@ def without_template(tokens: Ragged, kept: Ragged, size: int) -> Ragged:
     size : int
         Tokens per shingle.
     """
-    return tokens.keep(_outside(tokens.values, tokens.offsets, kept.values, kept.offsets, size))
+    return Layout(*_layout(tokens.values, tokens.offsets, kept.values, kept.offsets, size))
+
+
+def token_values(tokens: Ragged, words: Ragged, values: np.ndarray) -> np.ndarray:
+    """For each token the value of its word, 0 where its article's words lack it.
+
+    Parameters
+    ----------
+    tokens : Ragged of uint64
+    words : Ragged of uint64
+        Sorted distinct words of each article.
+    values : ndarray of float32
+        Of each of `words.values`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_tokens,)
+    """
+    return _token_values(tokens.values, tokens.offsets, words.values, words.offsets, values)
 
 
 _BASE = np.uint64(0xD6E8FEB86659FD93)
@@ -107,30 +140,44 @@ def _roll(hashes, offsets, size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _holds(uniform, value):  # type: ignore[no-untyped-def]
-    """Whether sorted uniform hashes hold a value: it stands near its share of their number."""
+def _find(uniform, value):  # type: ignore[no-untyped-def]
+    """Place of a value in sorted uniform hashes, near its share of their number; -1 if missing."""
     n = len(uniform)
     at = np.int64(((value >> _S32) * np.uint64(n)) >> _S32)
     while at > 0 and uniform[at - 1] >= value:
         at -= 1
     while at < n and uniform[at] < value:
         at += 1
-    return at < n and uniform[at] == value
+    return at if at < n and uniform[at] == value else -1
 
 
 @njit(cache=True, nogil=True)
-def _outside(tokens, offsets, kept, kept_offsets, size):  # type: ignore[no-untyped-def]
-    result = np.ones(len(tokens), np.bool_)
+def _layout(tokens, offsets, kept, kept_offsets, size):  # type: ignore[no-untyped-def]
+    places, body = np.full(len(kept), -1, np.int32), np.ones(len(tokens), np.bool_)
     rolled, rolled_offsets = _roll(tokens, offsets, size)
     for article in range(len(offsets) - 1):
         mine = kept[kept_offsets[article] : kept_offsets[article + 1]]
-        first, last = rolled_offsets[article], rolled_offsets[article + 1]
-        if len(mine) == last - first:
-            continue
+        first_places = places[kept_offsets[article] : kept_offsets[article + 1]]
         begin, end = offsets[article], offsets[article + 1]
-        for at in range(first, last):
-            if not _holds(mine, rolled[at]):
-                result[begin + at - first : min(begin + at - first + size, end)] = False
+        first = rolled_offsets[article]
+        for at in range(first, rolled_offsets[article + 1]):
+            found = _find(mine, rolled[at])
+            if found < 0:
+                body[begin + at - first : min(begin + at - first + size, end)] = False
+            elif first_places[found] < 0:
+                first_places[found] = at - first
+    return places, body
+
+
+@njit(cache=True, nogil=True)
+def _token_values(tokens, offsets, words, word_offsets, values):  # type: ignore[no-untyped-def]
+    result = np.zeros(len(tokens), np.float32)
+    for article in range(len(offsets) - 1):
+        mine = words[word_offsets[article] : word_offsets[article + 1]]
+        for at in range(offsets[article], offsets[article + 1]):
+            found = _find(mine, tokens[at])
+            if found >= 0:
+                result[at] = values[word_offsets[article] + found]
     return result
 
 

@@ -7,6 +7,8 @@ update, a second section, fifty outlets) is copy.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +16,15 @@ from numba import njit
 
 from dedup.numbering import number, repeating
 from dedup.ragged import Ragged
+
+_MEDIUM = re.compile(r"\([^)]*\b(?:web|online|news|print|www)\b[^)]*\)")
+_HOST = re.compile(r"(?:\w+://)?([\w-]+(?:\.[\w-]+)+)(?:[:/].*)?")
+# Second-level domains that belong to many, registries' and blog hosts'.
+_SHARED_LABELS = {"ac", "co", "com", "edu", "gov", "ne", "net", "or", "org"} | {
+    *("blogspot", "livejournal", "medium", "patch", "substack", "tumblr", "typepad", "wordpress")
+}
+_LETTERS = re.compile(r"[^\W_]+")
+_AFFIXES = re.compile(r"^the|(?:news|online|web)+$")
 
 
 class Repeats(NamedTuple):
@@ -34,6 +45,22 @@ class Repeats(NamedTuple):
     keys: np.ndarray
     offsets: np.ndarray
     n_keys: int
+
+
+def outlet(name: str) -> str:
+    """One key for an outlet however its name is spelt.
+
+    "CNN (Web News)", "CNN" and "https://edition.cnn.com" have the same key; "The Times (London)"
+    and "Times (Malta)", and two blogs of one host, have not.
+    """
+    plain = _MEDIUM.sub(" ", unicodedata.normalize("NFKC", name).casefold()).strip()
+    host = _HOST.fullmatch(plain)
+    if host:
+        labels = host[1].split(".")
+        beneath = len(labels) > 2 and labels[-2] in _SHARED_LABELS
+        plain = labels[-3] if beneath else labels[-2]
+    joined = "".join(_LETTERS.findall(plain))
+    return _AFFIXES.sub("", joined) or joined or name
 
 
 def repeats(shingles: Ragged, sources: np.ndarray, floor: int) -> Repeats:
@@ -57,7 +84,30 @@ def repeats(shingles: Ragged, sources: np.ndarray, floor: int) -> Repeats:
     return Repeats(positions, keys, offsets, n_keys)
 
 
-def in_stories(found: Repeats, stories: np.ndarray, floor: int) -> np.ndarray:
+def floors(found: Repeats, sources: np.ndarray, least: int, share: float) -> np.ndarray:
+    """How many articles or stories of its source each key must stand in to be template.
+
+    Parameters
+    ----------
+    found : Repeats
+    sources : ndarray of int64, shape (n_articles,)
+        As `found` was made with.
+    least : int
+    share : float
+        Share of the articles of the key's source, 0 to 1, that it must stand in as well.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_keys,)
+    """
+    owners = np.repeat(sources, np.diff(found.offsets))
+    source = np.zeros(found.n_keys, np.int64)
+    source[found.keys] = owners
+    sizes = np.bincount(sources[sources >= 0], minlength=1)
+    return np.maximum(least, np.ceil(share * sizes)).astype(np.int64)[source]
+
+
+def in_stories(found: Repeats, stories: np.ndarray, floor: int | np.ndarray) -> np.ndarray:
     """Which keys stand in at least `floor` stories of their source.
 
     Parameters
@@ -65,8 +115,9 @@ def in_stories(found: Repeats, stories: np.ndarray, floor: int) -> np.ndarray:
     found : Repeats
     stories : ndarray of int64, shape (n_articles,)
         Story of each article; articles with the same one count once.
-    floor : int
-        Higher leaves more in; at least the floor that `found` was made with.
+    floor : int, or ndarray of int64, shape (n_keys,)
+        One for all or, as from :func:`floors`, one each. Higher leaves more in; at least the floor
+        that `found` was made with.
 
     Returns
     -------

@@ -13,6 +13,10 @@ Scripts with spaces give words. Scripts without (Han, kana, Thai, Lao, Khmer, Bu
 overlapping character n-grams, a shorter run of them one token. Mixed text is told apart code point
 by code point.
 
+Where recognition has broken the words, every script can be read in n-grams. It breaks spaces and
+lines no less, so then nothing but letters and digits counts, and n-grams run on across words. A
+figure misread is another figure, so none is marked.
+
 References: Unicode Standard Annexes #15 (normalisation) and #24 (scripts); HTML Living Standard,
 section 13.5 (named character references).
 """
@@ -72,7 +76,7 @@ class FoldTable(NamedTuple):
     kinds : ndarray of uint8, shape (205744,)
         Class of each *folded* character: separator, ignored, word, or word + n-gram length.
     ascii_word : ndarray of uint32, shape (128,)
-        Folded character of each ASCII letter and digit, 0 for the others.
+        Folded character of each ASCII letter and digit that belongs to a word, 0 for the others.
     entity_keys : ndarray of uint64
         Sorted hashes of the names of HTML entities.
     entity_points : ndarray of int32, shape (len(entity_keys), 2)
@@ -96,7 +100,7 @@ class Tokens(NamedTuple):
     Attributes
     ----------
     hashes : ndarray of uint64, shape (n_tokens,)
-        Token hashes; the lowest bit says whether the token holds a digit.
+        Token hashes; the lowest bit says whether the token is a word that holds a digit.
     starts, ends : ndarray of int32, shape (n_tokens,)
         The bytes of the article's UTF-8 text that the token came from.
     offsets : ndarray of int64, shape (n_articles + 1,)
@@ -109,7 +113,7 @@ class Tokens(NamedTuple):
     offsets: np.ndarray
 
 
-def tokenise(texts: pa.LargeStringArray, spans: np.ndarray) -> Tokens:
+def tokenise(texts: pa.LargeStringArray, spans: np.ndarray, gram: int = 0) -> Tokens:
     """Tokens of the given part of each text.
 
     Parameters
@@ -117,11 +121,13 @@ def tokenise(texts: pa.LargeStringArray, spans: np.ndarray) -> Tokens:
     texts : LargeStringArray of length n, without nulls
     spans : ndarray of int64, shape (n, 2)
         First byte and byte past the last to read of each text.
+    gram : int
+        Characters per token in scripts with spaces, 2 to 8; 0 leaves their words whole.
     """
     _, offsets, data = texts.buffers()
     starts = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
     buffer = np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
-    return Tokens(*_tokenise(buffer, starts, spans, fold_table()))
+    return Tokens(*_tokenise(buffer, starts, spans, fold_table(gram)))
 
 
 def whole(texts: pa.LargeStringArray) -> np.ndarray:
@@ -132,18 +138,25 @@ def whole(texts: pa.LargeStringArray) -> np.ndarray:
 
 
 @functools.cache
-def fold_table() -> FoldTable:
-    """The table for this Python's Unicode version; built once per process."""
-    # Lone surrogates cannot stand in UTF-8. NUL parts the code points and combines with none;
-    # itself it folds to another control character.
+def fold_table(gram: int = 0) -> FoldTable:
+    """The table for this Python's Unicode version; built once per process.
+
+    Parameters
+    ----------
+    gram : int
+        See :func:`tokenise`.
+    """
+    # Lone surrogates cannot stand in UTF-8. NUL parts the code points and combines with none.
     points = ["" if 0xD800 <= point < 0xE000 else chr(point) for point in range(1, _LAST_SCRIPT)]
     text = unicodedata.normalize("NFKD", "\0".join(["\1", *points]))
     # The dotless i is the one letter that does not fold to what its capital folds to.
     text = unicodedata.normalize("NFKD", text.casefold()).replace("ı", "i")
-    characters = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    characters = np.frombuffer(text.encode("utf-32-le"), np.uint32).copy()
     owner = np.cumsum(characters == 0)
-    kinds = _kinds()
+    kinds = _kinds(gram)
     keep = (characters != 0) & (kinds[characters] != IGNORED)
+    # NUL itself, which the kernel reads at the end of every text, separates always.
+    keep[0], characters[0] = True, 0
     counts = np.bincount(owner[keep], minlength=_LAST_SCRIPT)
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     folded = _ascii_digits(characters[keep])
@@ -154,7 +167,7 @@ def fold_table() -> FoldTable:
     return FoldTable(starts, folded, kinds, ascii_word, *_entities())
 
 
-def _kinds() -> np.ndarray:
+def _kinds(gram: int) -> np.ndarray:
     kinds = np.full(_LAST_SCRIPT, SEPARATOR, np.uint8)
     for point, character in enumerate(map(chr, range(_LAST_SCRIPT))):
         category = unicodedata.category(character)
@@ -167,6 +180,10 @@ def _kinds() -> np.ndarray:
         block[block == WORD] = WORD + length
     for character in _APOSTROPHES:
         kinds[ord(character)] = IGNORED
+    if gram:
+        kinds[kinds == WORD] = WORD + gram
+        kinds[kinds == SEPARATOR] = IGNORED
+        kinds[0] = SEPARATOR
     return kinds
 
 
@@ -413,7 +430,7 @@ def _tokenise_one(buffer, begin, at, end, table, hashes, starts, ends, count):  
         here = at
         second = np.int64(-1)
         if at == end:
-            point, at = np.int64(32), at + 1  # closes the last token
+            point, at = np.int64(0), at + 1  # closes the last token
         elif buffer[at] < 128:
             point, at = np.int64(buffer[at]), at + 1
             character = ascii_word[point]
@@ -465,7 +482,7 @@ def _tokenise_one(buffer, begin, at, end, table, hashes, starts, ends, count):  
                     state, has_digit, start = _SEED, False, here
                 stop, last = at, character
                 length += 1
-                has_digit = has_digit or _is_digit(character)
+                has_digit = has_digit or (kind == WORD and _is_digit(character))
                 state = _absorb(state, character)
                 if kind > WORD:
                     ring[length & (_LONGEST_NGRAM - 1)] = character

@@ -1,7 +1,12 @@
 """Candidate pairs to scores and relations.
 
-Law: every score is exact, on the real sets; no estimate is published. A pair is kept when its
+Law: every score is exact, on the real texts; no estimate is published. A pair is kept when its
 similarity reaches the floor, and the similarity never depends on the floor.
+
+What counts is an article's *own* words: template and quotations aside, because others have those
+too. `held` is the share of them that stands in passages the other article has as well, rare words
+weighing more (inverse document frequency; Spärck Jones 1972): in a form filled in twice, what is
+not shared is its names and figures, and they weigh most.
 """
 
 from __future__ import annotations
@@ -13,42 +18,84 @@ from numba import njit
 
 from dedup.numbering import number
 from dedup.ragged import Ragged
+from dedup.threads import in_order, spans
 
-# What stands beside Jaccard counts this much against it, so that one floor serves for all. At a
-# floor of 0.2: two fifths of an article held by another, or a cosine of 0.44.
-CONTAINMENT_WEIGHT, COSINE_WEIGHT = 0.5, 0.45
+# Similarity is a weighted geometric mean of what is held and of the cosine of the own words.
+HELD_EXPONENT, COSINE_EXPONENT = 0.7, 0.3
 
 # Below this share of verbatim text two articles are not related, whatever their words.
 LEAST_CONTAINMENT = 0.05
 
-# Figures speak only when the article with fewer of them has this many. A reworded copy keeps half
-# of them; below the second share, what is alike counts the less the fewer figures are.
+# Figures speak only when the article with fewer of them has this many. In two fillings of one form
+# they differ and every few words there is one, so how many have to agree depends on the longest
+# shared passage: up to so many own words the first share, from so many on the last.
 FEWEST_FIGURES = 3
-FIGURES_OF_REWRITE, FIGURES_IN_FULL = 0.5, 0.6
+FORM_PASSAGE, COPY_PASSAGE = 40, 200
+FORM_AGREEMENT, COPY_AGREEMENT = 0.6, 0.2
+# Halfway through this much agreement around that share, half of the similarity is left.
+AGREEMENT_WIDTH = 0.3
+
+# A reworded copy is known by its words alone, and only where this share of the figures agrees.
+REWRITE_WEIGHT, REWRITE_AGREEMENT = 0.45, 0.7
+
+# Copies of a text follow one another within days; background comes back for months.
+HOURS_OF_COPY = 72
+
+# An outlet's follow-ups carry its own background along, so among its own articles it takes more. An
+# agency files a story again and again; its articles, like those of unknown outlets, are spared.
+OUTLET_WEIGHT = 0.5
+
+# Jaccard from which a kept pair is a copy, and containment from which it is an excerpt; below both
+# it is a rewrite.
+COPY_JACCARD, EXCERPT_CONTAINMENT = 0.2, 0.4
+
+# An editor's yes as a logistic curve of the logarithm of similarity: where it is as likely as not,
+# and how steep. Fitted on read and made pairs: python tests/benchmarks/calibrate.py DATA_DIR
+SCORE_MIDPOINT, SCORE_SLOPE = 0.214, 2.29
+
+_ONE = np.uint64(1)
+_CHUNK = 20_000
+"""Pairs of one unit of threaded work."""
 
 
 class Evidence(NamedTuple):
-    """What the articles are compared by; one list per article in each.
+    """What the articles are compared by; one list per article in each `Ragged`.
 
     Attributes
     ----------
     shingles : Ragged of uint64
         Sorted distinct shingle hashes, template removed.
+    places : ndarray of int32
+        Token at which each of `shingles.values` first begins in its article.
+    masses : Ragged of float32
+        Weight of each token of the text: its rarity, or 0 where it is not the article's own.
     words : Ragged of uint64
-        Sorted distinct token hashes; the lowest bit marks figures (tokens with a digit).
+        Sorted distinct hashes of the own tokens; the lowest bit marks figures (tokens with a
+        digit).
     weights : ndarray of float32
         TF-IDF weight of each of `words.values`.
-    figures : Ragged of uint64
-        The figures among `words`.
-    figure_weights : ndarray of float32
-        TF-IDF weight of each of `figures.values`.
+    spoken : ndarray of bool
+        Articles that are quotation from end to end, so that it had to be taken for their own.
+    hours : ndarray of float64
+        First publication, in hours since any fixed moment; NaN where it is unknown.
+    outlets : ndarray of int64
+        The one outlet that carried it; -1 where it is unknown, an agency, or one of several.
+    late_weight : float
+        What is left of the similarity, 0 to 1, after `HOURS_OF_COPY`.
+    size : int
+        Tokens per shingle.
     """
 
     shingles: Ragged
+    places: np.ndarray
+    masses: Ragged
     words: Ragged
     weights: np.ndarray
-    figures: Ragged
-    figure_weights: np.ndarray
+    spoken: np.ndarray
+    hours: np.ndarray
+    outlets: np.ndarray
+    late_weight: float
+    size: int
 
 
 class Scores(NamedTuple):
@@ -58,58 +105,74 @@ class Scores(NamedTuple):
     ----------
     shared : ndarray of int32
         Shingles that both hold.
-    jaccard, containment_left, containment_right, cosine : ndarray of float32
+    jaccard, containment_left, containment_right : ndarray of float32
+        0 to 1, of shingles, quotations included.
+    held : ndarray of float32
+        Share, by weight, of one article's own words in passages that the other has too, times the
+        share of that article's tenths in which such words stand; the larger of the two directions,
         0 to 1.
+    longest : ndarray of float32
+        Tokens of the longest passage of own words that both hold.
+    cosine : ndarray of float32
+        TF-IDF cosine of their own words, 0 to 1.
+    agreement : ndarray of float32
+        Share, by weight, of the figures of the article with fewer that the other has too, 0 to 1;
+        1 where they have too few to tell.
     similarity : ndarray of float32
-        What clusters are cut by, 0 to 1: the largest of Jaccard, weighted containment and, where
-        the figures agree, weighted cosine; less where the figures disagree.
+        What clusters are cut by, 0 to 1: the weighted geometric mean of `held` and `cosine`, or,
+        where figures agree, the cosine alone at a lower weight; less where figures disagree or days
+        lie between.
     """
 
     shared: np.ndarray
     jaccard: np.ndarray
     containment_left: np.ndarray
     containment_right: np.ndarray
+    held: np.ndarray
+    longest: np.ndarray
     cosine: np.ndarray
+    agreement: np.ndarray
     similarity: np.ndarray
 
 
-def weigh(words: Ragged, counts: np.ndarray) -> np.ndarray:
-    """TF-IDF weights: (1 + ln count) * ln(1 + articles / articles with the word).
-
-    Parameters
-    ----------
-    words : Ragged of uint64
-    counts : ndarray of uint32
-        How often each of `words.values` stands in its article.
+def rarity(words: Ragged) -> np.ndarray:
+    """Inverse document frequency, ln(1 + articles / articles with it), of each of `words.values`.
 
     Returns
     -------
     ndarray of float32
-        Of each of `words.values`.
     """
     numbers, distinct = number(words.values)
     frequencies = np.bincount(numbers, minlength=distinct)
-    idf = np.log1p(len(words.lengths) / frequencies).astype(np.float32)
-    by_count = 1 + np.log(np.arange(1, counts.max(initial=1) + 1, dtype=np.float32))
-    return by_count[counts - 1] * idf[numbers]
+    return np.log1p(len(words.lengths) / frequencies).astype(np.float32)[numbers]
 
 
-def evidence(shingles: Ragged, words: Ragged, weights: np.ndarray) -> Evidence:
-    """Evidence of a corpus.
+def weigh(rarities: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """TF-IDF weights, (1 + ln count) * rarity: float32.
 
     Parameters
     ----------
-    shingles, words : Ragged of uint64
-    weights : ndarray of float32
-        Of each of `words.values`; see :func:`weigh`.
+    rarities : ndarray of float32
+        Of each word of each article; see :func:`rarity`.
+    counts : ndarray of uint32
+        How often each of them stands in its article.
     """
-    is_figure = (words.values & np.uint64(1)).astype(bool)
-    return Evidence(shingles, words, weights, words.keep(is_figure), weights[is_figure])
+    by_count = 1 + np.log(np.arange(1, counts.max(initial=1) + 1, dtype=np.float32))
+    return by_count[counts - 1] * rarities
 
 
-def shared_shingles(shingles: Ragged, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Number of shingles both articles of each pair hold: ndarray of int32, shape (n_pairs,)."""
-    return _shared(shingles.values, shingles.offsets, left, right)
+def score_all(
+    given: Evidence, left: np.ndarray, right: np.ndarray, shared_floor: int, threads: int
+) -> Scores:
+    """As :func:`score`, on several threads."""
+    pieces = list(
+        in_order(
+            lambda part: score(given, left[part], right[part], shared_floor),
+            spans(len(left), _CHUNK),
+            threads,
+        )
+    ) or [score(given, left, right, shared_floor)]
+    return Scores(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
 
 
 def score(given: Evidence, left: np.ndarray, right: np.ndarray, shared_floor: int) -> Scores:
@@ -122,32 +185,15 @@ def score(given: Evidence, left: np.ndarray, right: np.ndarray, shared_floor: in
     shared_floor : int
         Shared shingles below which the similarity is 0; higher keeps fewer, surer pairs.
     """
-    shared = shared_shingles(given.shingles, left, right)
+    shared = _shared(given.shingles.values, given.shingles.offsets, left, right)
     sizes = np.maximum(given.shingles.lengths, 1)
-    jaccard = shared / (sizes[left] + sizes[right] - shared)
     in_right, in_left = shared / sizes[left], shared / sizes[right]
-    containment = np.maximum(in_left, in_right)
     # Most candidates share next to nothing; only the others are worth a look at their words.
-    related = (containment >= LEAST_CONTAINMENT) & (shared >= shared_floor)
-    cosine, agreement = np.zeros(len(left)), np.zeros(len(left))
-    cosine[related] = _cosine(given.words, given.weights, left[related], right[related])
-    agreement[related] = _agreement(given, left[related], right[related])
-    figures = np.minimum(given.figures.lengths[left], given.figures.lengths[right])
-    enough = figures >= FEWEST_FIGURES
-
-    by_containment = CONTAINMENT_WEIGHT * containment
-    by_cosine = np.where(enough & (agreement >= FIGURES_OF_REWRITE), COSINE_WEIGHT * cosine, 0)
-    # Bulletins of one form tell other figures in the same words; copies tell the same.
-    trust = np.where(enough, np.minimum(agreement / FIGURES_IN_FULL, 1), 1)
-    similarity = related * trust * np.maximum(np.maximum(jaccard, by_containment), by_cosine)
-    return Scores(
-        shared,
-        jaccard.astype(np.float32),
-        in_right.astype(np.float32),
-        in_left.astype(np.float32),
-        cosine.astype(np.float32),
-        similarity.astype(np.float32),
-    )
+    related = (np.maximum(in_left, in_right) >= LEAST_CONTAINMENT) & (shared >= shared_floor)
+    found = np.zeros((5, len(left)))
+    found[:, related] = _looked_at(given, left[related], right[related])
+    columns = (shared / (sizes[left] + sizes[right] - shared), in_right, in_left, *found)
+    return Scores(shared, *(column.astype(np.float32) for column in columns))
 
 
 def relations(scores: Scores, floor: float) -> np.ndarray:
@@ -159,38 +205,117 @@ def relations(scores: Scores, floor: float) -> np.ndarray:
     return np.select(
         [
             scores.similarity < np.float32(floor),
-            scores.jaccard >= np.float32(floor),
-            CONTAINMENT_WEIGHT * containment >= np.float32(floor),
+            scores.jaccard >= np.float32(COPY_JACCARD),
+            containment >= np.float32(EXCERPT_CONTAINMENT),
         ],
         ["indirect", "copy", "excerpt"],
         "rewrite",
     ).astype(object)
 
 
-def _cosine(words: Ragged, weights: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    norms = np.sqrt(_sums(words.offsets, weights * weights))
-    dots = _weighted_overlap(words.values, words.offsets, weights, left, right)
-    scale = norms[left] * norms[right]
-    return np.minimum(np.divide(dots, scale, out=np.zeros(len(dots)), where=scale > 0), 1)
+def probability(similarity: np.ndarray) -> np.ndarray:
+    """Probability that a careful editor would call two articles the same copy.
+
+    That is, the same wire copy, or the one a rewrite of the other.
+
+    Parameters
+    ----------
+    similarity : ndarray of float32
+        As in :class:`Scores`.
+
+    Returns
+    -------
+    ndarray of float32
+        0 to 1; higher is likelier.
+    """
+    odds = (similarity.astype(np.float64) / SCORE_MIDPOINT) ** SCORE_SLOPE
+    return (odds / (1 + odds)).astype(np.float32)
 
 
-def _agreement(given: Evidence, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Share, by weight, of the figures of the article with fewer that the other has too."""
-    figures, weights = given.figures, given.figure_weights
-    shared = _weighted_overlap(figures.values, figures.offsets, np.sqrt(weights), left, right)
-    sums = _sums(figures.offsets, weights)
+def _looked_at(given: Evidence, left: np.ndarray, right: np.ndarray) -> list[np.ndarray]:
+    """The scores from `held` to `similarity`."""
+    held, longest = _held(given, left, right)
+    cosine, agreement, enough = _words(given, left, right)
+    copied = held**HELD_EXPONENT * cosine**COSINE_EXPONENT
+    reworded = REWRITE_WEIGHT * cosine * (enough & (agreement >= REWRITE_AGREEMENT))
+    apart = np.abs(given.hours[left] - given.hours[right])
+    late = np.where(apart > HOURS_OF_COPY, given.late_weight, 1)
+    own = (given.outlets[left] == given.outlets[right]) & (given.outlets[left] >= 0)
+    trust = _trust(agreement, longest) * late * np.where(own, OUTLET_WEIGHT, 1)
+    similarity = trust * np.maximum(copied, reworded)
+    return [held, longest, cosine, agreement, similarity]
+
+
+def _held(given: Evidence, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The larger of both directions, and the longest passage in tokens.
+
+    What is all quotation is held by nothing but its like.
+    """
+    shingles, masses = given.shingles, given.masses
+    held, longest = _passages(
+        shingles.values,
+        given.places,
+        shingles.offsets,
+        masses.values,
+        masses.offsets,
+        given.size,
+        left,
+        right,
+    )
+    held[given.spoken[left] & ~given.spoken[right], 0] = 0
+    held[given.spoken[right] & ~given.spoken[left], 1] = 0
+    return held.max(axis=1, initial=0), longest
+
+
+def agreement_asked(longest: np.ndarray) -> np.ndarray:
+    """Agreement of figures from which nothing is held against a pair: float64, 0 to 1.
+
+    Parameters
+    ----------
+    longest : ndarray
+        Tokens of the longest passage of own words that both hold.
+    """
+    halfway = np.interp(
+        np.log1p(longest),
+        np.log1p([FORM_PASSAGE, COPY_PASSAGE]),
+        [FORM_AGREEMENT, COPY_AGREEMENT],
+    )
+    return halfway + AGREEMENT_WIDTH / 2
+
+
+def _trust(agreement: np.ndarray, longest: np.ndarray) -> np.ndarray:
+    """What is left of the similarity for the figures' sake, 0 to 1."""
+    short = (agreement_asked(longest) - agreement) / AGREEMENT_WIDTH
+    return np.clip(1 - short, 0, 1)
+
+
+def _words(
+    given: Evidence, left: np.ndarray, right: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cosine of each pair, agreement of its figures, and whether they are enough to tell."""
+    words, weights = given.words, given.weights
+    norms, sums, counts = _sums(words.values, words.offsets, weights)
+    dots, shared = _overlaps(words.values, words.offsets, weights, left, right)
+    scale = np.sqrt(norms[left] * norms[right])
+    cosine = np.divide(dots, scale, out=np.zeros(len(dots)), where=scale > 0)
+    enough = np.minimum(counts[left], counts[right]) >= FEWEST_FIGURES
     fewer = np.minimum(sums[left], sums[right])
-    share = np.divide(shared, fewer, out=np.zeros(len(shared)), where=fewer > 0)
-    return np.minimum(share, 1)
+    agreement = np.divide(shared, fewer, out=np.ones(len(shared)), where=enough)
+    return np.minimum(cosine, 1), np.minimum(agreement, 1), enough
 
 
 @njit(cache=True, nogil=True)
-def _sums(offsets, weights):  # type: ignore[no-untyped-def]
-    result = np.zeros(len(offsets) - 1, np.float64)
-    for article in range(len(result)):
+def _sums(words, offsets, weights):  # type: ignore[no-untyped-def]
+    """Of each article: squared weights of its words, weights of its figures, number of figures."""
+    norms, sums = np.zeros(len(offsets) - 1), np.zeros(len(offsets) - 1)
+    counts = np.zeros(len(offsets) - 1, np.int64)
+    for article in range(len(norms)):
         for at in range(offsets[article], offsets[article + 1]):
-            result[article] += weights[at]
-    return result
+            norms[article] += weights[at] * weights[at]
+            if words[at] & _ONE:
+                sums[article] += weights[at]
+                counts[article] += 1
+    return norms, sums, counts
 
 
 @njit(cache=True, nogil=True)
@@ -210,18 +335,74 @@ def _shared(values, offsets, left, right):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _weighted_overlap(values, offsets, weights, left, right):  # type: ignore[no-untyped-def]
-    """Sum over the values both articles hold of the product of their weights."""
-    result = np.empty(len(left), np.float64)
+def _passages(values, places, offsets, masses, mass_offsets, size, left, right):  # type: ignore[no-untyped-def]
+    """`held` of each pair in both directions, shape (n_pairs, 2), and its `longest`."""
+    held, passages = np.zeros((len(left), 2)), np.zeros(len(left))
+    longest = 0
+    for article in range(len(mass_offsets) - 1):
+        longest = max(longest, mass_offsets[article + 1] - mass_offsets[article])
+    marks = np.zeros((2, longest), np.uint8)
+    for pair in range(len(left)):
+        a, b = left[pair], right[pair]
+        i, i_end, j, j_end = offsets[a], offsets[a + 1], offsets[b], offsets[b + 1]
+        while i < i_end and j < j_end:
+            first, second = values[i], values[j]
+            if first == second:
+                marks[0, places[i]] = 1
+                marks[1, places[j]] = 1
+            i += first <= second
+            j += second <= first
+        mine = masses[mass_offsets[a] : mass_offsets[a + 1]]
+        yours = masses[mass_offsets[b] : mass_offsets[b + 1]]
+        held[pair, 0], first = _swept(mine, marks[0], size)
+        held[pair, 1], second = _swept(yours, marks[1], size)
+        passages[pair] = max(first, second)
+    return held, passages
+
+
+@njit(cache=True, nogil=True)
+def _swept(masses, marks, size):  # type: ignore[no-untyped-def]
+    """Share of the mass in shingles that begin at a mark, times that of tenths; longest run.
+
+    Clears the marks.
+    """
+    total = np.float64(0)
+    for mass in masses:
+        total += mass
+    passed, held, tenths, covered, run, longest = np.float64(0), np.float64(0), 0, 0, 0, 0
+    for at in range(len(masses)):
+        if marks[at]:
+            covered = at + size
+            marks[at] = 0
+        mass = masses[at]
+        if at >= covered:
+            run = 0
+        elif mass > 0:
+            held += mass
+            run += 1
+            longest = max(longest, run)
+            tenths |= 1 << min(np.int64(10 * passed / total), 9)
+        passed += mass
+    touched = 0
+    for tenth in range(10):
+        touched += (tenths >> tenth) & 1
+    return (held / total * touched / 10 if total > 0 else 0.0), longest
+
+
+@njit(cache=True, nogil=True)
+def _overlaps(words, offsets, weights, left, right):  # type: ignore[no-untyped-def]
+    """Over the words both articles hold, the product of their weights; its root for figures."""
+    dots, figures = np.zeros(len(left)), np.zeros(len(left))
     for pair in range(len(left)):
         i, i_end = offsets[left[pair]], offsets[left[pair] + 1]
         j, j_end = offsets[right[pair]], offsets[right[pair] + 1]
-        total = 0.0
         while i < i_end and j < j_end:
-            a, b = values[i], values[j]
+            a, b = words[i], words[j]
             if a == b:
-                total += weights[i] * weights[j]
+                product = np.float64(weights[i]) * weights[j]
+                dots[pair] += product
+                if a & _ONE:
+                    figures[pair] += np.sqrt(product)
             i += a <= b
             j += b <= a
-        result[pair] = total
-    return result
+    return dots, figures

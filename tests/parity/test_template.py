@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reference import ragged
 
 from dedup.ragged import Ragged
-from dedup.stages.template import in_stories, places, repeats
+from dedup.stages.template import floors, in_stories, places, repeats
 
 # Derandomised: the examples follow from the test itself, so they are the same everywhere.
 brief = settings(derandomize=True, deadline=None, max_examples=300)
@@ -113,3 +113,14 @@ def test_nothing_repeats_without_articles_or_sources() -> None:
     assert (nothing.n_keys, len(nothing.positions), nothing.offsets.tolist()) == (0, 0, [0])
     unknown = repeats(ragged([[1], [1], [1]]), np.full(3, -1), 2)
     assert (unknown.n_keys, unknown.offsets.tolist()) == (0, [0, 0, 0, 0])
+
+
+def test_floors_follow_the_articles_of_a_source() -> None:
+    # Of source 0 three articles, of source 1 ten, and one of none.
+    sources = np.array([0, 0, 0] + [1] * 10 + [-1])
+    lists = ragged([[7]] * 14)
+    found = repeats(lists, sources, 2)
+    assert sorted(floors(found, sources, 2, 0.25)) == [2, 3]
+    assert floors(found, sources, 2, 0.0).tolist() == [2, 2]
+    nowhere = np.full(14, -1)
+    assert floors(repeats(lists, nowhere, 2), nowhere, 2, 0.25).tolist() == []

@@ -54,32 +54,33 @@ points = st.text(st.sampled_from(_POINTS), min_size=1, max_size=4)
 unmarked = st.lists(st.one_of(words, words, points, anything), max_size=12).map("".join)
 markup = st.sampled_from(_ESCAPES + _TAGS + _BREAKS)
 texts = st.lists(st.one_of(words, words, points, anything, markup), max_size=16).map("".join)
+either = pytest.mark.parametrize("gram", [0, 4])
 
 
-def hashes_of(*given_texts: str) -> list[list[int]]:
+def hashes_of(*given_texts: str, gram: int = 0) -> list[list[int]]:
     array = pa.array(given_texts, pa.large_string())
-    found = tokenise(array, whole(array))
+    found = tokenise(array, whole(array), gram)
     bounds = zip(found.offsets[:-1], found.offsets[1:], strict=True)
     return [found.hashes[start:end].tolist() for start, end in bounds]
 
 
-def assert_parity(given_texts: list[str]) -> None:
+def assert_parity(given_texts: list[str], gram: int = 0) -> None:
     """Same spans, and hashes equal exactly where the folded tokens are."""
     # A null-free slice of a larger array, as batches are.
     array = pa.array(["padding", *given_texts, "padding"], pa.large_string())
     array = array.slice(1, len(given_texts))
-    found = tokenise(array, whole(array))
+    found = tokenise(array, whole(array), gram)
     meaning: dict[int, str] = {}
     hashed: dict[str, int] = {}
     for i, text in enumerate(given_texts):
         part = slice(found.offsets[i], found.offsets[i + 1])
         spans = zip(found.starts[part].tolist(), found.ends[part].tolist(), strict=True)
-        expected = plain_tokens(text)
+        expected = plain_tokens(text, gram)
         assert list(spans) == [(token.start, token.end) for token in expected], repr(text)
         for value, token in zip(found.hashes[part].tolist(), expected, strict=True):
             assert meaning.setdefault(value, token.folded) == token.folded
             assert hashed.setdefault(token.folded, value) == value
-            assert value & 1 == bool(re.search("[0-9]", token.folded))
+            assert value & 1 == (gram == 0 and bool(re.search("[0-9]", token.folded)))
 
 
 @thorough
@@ -88,20 +89,28 @@ def test_random_text(given_texts: list[str]) -> None:
     assert_parity(given_texts)
 
 
-def test_every_code_point() -> None:
+@thorough
+@given(st.lists(texts, max_size=4), st.sampled_from([2, 4, 8]))
+def test_random_text_in_ngrams(given_texts: list[str], gram: int) -> None:
+    assert_parity(given_texts, gram)
+
+
+@either
+def test_every_code_point(gram: int) -> None:
     """Each alone, and each in a word, after a digit point and after a line-end hyphen."""
     every = [chr(p) for p in range(sys.maxunicode + 1) if not 0xD800 <= p < 0xE000]
     # Most of what no script and no table knows is alike.
     known = [c for c in every if unicodedata.category(c) not in ("Cn", "Co") or ord(c) % 997 == 0]
     assert len(known) > 140_000
-    assert_parity([f"{c} a{c}b 1.{c}" for c in known])
-    assert_parity([f"7{c}5 x-\n{c} x{c}\ny" for c in known[:20_000]])
+    assert_parity([f"{c} a{c}b 1.{c}" for c in known], gram)
+    assert_parity([f"7{c}5 x-\n{c} x{c}\ny" for c in known[:20_000]], gram)
 
 
-def test_every_named_entity() -> None:
+@either
+def test_every_named_entity(gram: int) -> None:
     names = [name for name in html.entities.html5 if name.endswith(";")]
-    assert_parity([f"a&{name}b &amp;{name}" for name in names])
-    assert_parity([f"a&#{point};b &#x{point:x};" for point in range(300)])
+    assert_parity([f"a&{name}b &amp;{name}" for name in names], gram)
+    assert_parity([f"a&#{point};b &#x{point:x};" for point in range(300)], gram)
 
 
 @pytest.mark.parametrize("length", [998, 999, 1000, 1001, 1002])
@@ -109,21 +118,24 @@ def test_a_tag_has_an_end_near_by(length: int) -> None:
     assert_parity([f"a <b{' c' * (length // 2 - 2)}{' ' * (length % 2)}> d"])
 
 
+@either
 @brief
 @given(unmarked)
-def test_normal_forms_are_the_same_text(text: str) -> None:
+def test_normal_forms_are_the_same_text(gram: int, text: str) -> None:
     # Compatibility forms make markup of look-alikes ('＜'), which is another text.
     assume(not set("<&") & set(unicodedata.normalize("NFKD", text)))
     given_forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD")]
-    forms = hashes_of(text, *given_forms)
+    forms = hashes_of(text, *given_forms, gram=gram)
     assert all(form == forms[0] for form in forms)
 
 
+@either
 @brief
 @given(unmarked)
-def test_case_is_the_same_text(text: str) -> None:
+def test_case_is_the_same_text(gram: int, text: str) -> None:
     assume(not set("<&") & set(text))  # a name in capitals is another entity, or none
-    forms = hashes_of(text, text.upper(), text.lower(), text.casefold(), text.title())
+    cases = text.upper(), text.lower(), text.casefold(), text.title()
+    forms = hashes_of(text, *cases, gram=gram)
     assert all(form == forms[0] for form in forms)
 
 
@@ -182,6 +194,24 @@ def test_words_broken_at_line_ends_are_whole(some: list[str], data: st.DataObjec
     end = data.draw(st.sampled_from(["-\n", "- \n", "-\r\n  ", "‐\n", "\u2011\n", "－\n"]))
     broken = [*some[:at], some[at][:place] + end + some[at][place:], *some[at + 1 :]]
     assert hashes_of(" ".join(broken)) == hashes_of(" ".join(some))
+
+
+@brief
+@given(unmarked, st.data())
+def test_spaces_and_points_are_nothing_to_ngrams(text: str, data: st.DataObject) -> None:
+    assume(not set("<&") & set(text))
+    place = data.draw(st.integers(0, len(text)))
+    for mark in (" ", "-\n", ". ", " » ", "\x07"):
+        plain, parted = hashes_of(text, text[:place] + mark + text[place:], gram=4)
+        assert parted == plain
+
+
+@brief
+@given(st.text("abcdeéж1 -\n", min_size=1, max_size=60), st.data())
+def test_a_misread_letter_costs_the_ngrams_it_stands_in(text: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(text) - 1))
+    read, misread = hashes_of(text, text[:at] + "z" + text[at + 1 :], gram=4)
+    assert len(set(read) - set(misread)) <= 4
 
 
 def test_only_the_given_spans_are_read() -> None:

@@ -102,11 +102,12 @@ def test_cluster_takes_several_inputs_and_settings(
     pq.write_table(articles.slice(0, 90), halves[0])
     pq.write_table(articles.slice(90), halves[1])
     (tmp_path / "given.toml").write_text("similarity_floor = 0.9\nkeep_runs = 2\n")
-    given = "--settings", tmp_path / "given.toml", "--set", "similarity_floor=0.2"
+    floor = Settings().similarity_floor
+    given = "--settings", tmp_path / "given.toml", "--set", f"similarity_floor={floor}"
     run(capsys, "cluster", *halves, "--output", tmp_path / "out", *given, "--set", "threads=1")
     result = read(tmp_path / "out")
     chosen = {name: result.info["settings"][name] for name in ("similarity_floor", "keep_runs")}
-    assert chosen == {"similarity_floor": 0.2, "keep_runs": 2}
+    assert chosen == {"similarity_floor": floor, "keep_runs": 2}
     assert result.clusters.equals(read(corpus / "out").clusters)
 
 
@@ -212,4 +213,6 @@ def test_settings_tells_range_and_meaning(capsys: pytest.CaptureFixture[str]) ->
     assert above["keep_runs"].endswith("(1 or more)")
 
 
-SHOWN = {"similarity_floor": "0.2", "shingle_size": "5", "keep_runs": "5"}
+SHOWN = {
+    name: getattr(Settings(), name) for name in ("similarity_floor", "shingle_size", "keep_runs")
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from dedup.stages.credit import credits
+from dedup.stages.credit import credits, is_agency
 
 BODY = "The harbour council voted on Monday to rebuild the old pier before next summer."
 MORE = "Work is to begin in May, and the ferries will use the northern quay until then."
@@ -100,3 +100,24 @@ def test_odd_texts_take_linear_time(piece: str) -> None:
     text = piece * 5000
     found = credits(pa.array([text] * 50, pa.large_string()))
     assert len(found.agencies) == 50
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Reuters", "REUTERS", "reuters", " AP\n", "The Associated Press", "新华社", "ТАСС", "dpa"],
+)
+def test_agencies_are_known_by_name(name: str) -> None:
+    assert is_agency(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Harbour Post", "Reuters Street Gazette", "Apple", "APR", "A P"]
+)
+def test_other_outlets_are_no_agencies(name: str) -> None:
+    assert not is_agency(name)
+
+
+@pytest.mark.parametrize("name", ["Reuters", "AFP", "dpa", "Xinhua", "ANSA"])
+def test_who_is_credited_is_an_agency(name: str) -> None:
+    assert credited(f"PORT SALLOW ({name}) - {BODY}")[0] == name
+    assert is_agency(name)

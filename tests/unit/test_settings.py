@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dedup.errors import SettingsError
-from dedup.settings import Settings
+from dedup.settings import PROFILES, Settings
 
 WITHOUT_EFFECT = {"batch_rows", "shard_rows", "threads", "keep_runs"}
 
@@ -15,6 +15,8 @@ WITHOUT_EFFECT = {"batch_rows", "shard_rows", "threads", "keep_runs"}
 def other(name: str) -> object:
     """A value that fits and is not the default."""
     default = Settings.model_fields[name].default
+    if name == "profile":
+        return "ocr"
     if isinstance(default, str):
         return default + "_"
     return default / 2 if isinstance(default, float) else default + 1
@@ -82,6 +84,18 @@ def test_a_bad_file_is_a_clear_error(tmp_path: Path, content: bytes | None) -> N
         Settings.load(file)
     assert caught.value.subject in (str(file), "setting 'nested'")
     assert "\n" not in str(caught.value)
+
+
+def test_every_profile_has_a_representation() -> None:
+    profiles = Settings.model_json_schema()["properties"]["profile"]["enum"]
+    assert list(PROFILES) == profiles
+    assert {Settings(profile=name).representation for name in profiles} == {*PROFILES.values()}
+
+
+def test_a_profile_that_is_none_is_a_clear_error() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(None, ["profile=scan"])
+    assert caught.value.expected == "'words' or 'ocr'"
 
 
 def test_settings_do_not_change() -> None:

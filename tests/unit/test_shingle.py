@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
-from reference import sets_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import ragged, sets_of
 
 from dedup.ragged import Ragged
-from dedup.stages.shingle import shingle_sets, text_hashes, without_template, word_sets
+from dedup.stages.shingle import (
+    layout,
+    rolled,
+    shingle_sets,
+    text_hashes,
+    token_values,
+    word_sets,
+)
+
+# Derandomised: the examples follow from the test itself, so they are the same everywhere.
+brief = settings(derandomize=True, deadline=None, max_examples=200)
+
+# Spread over the whole range as hashes are, and both of its ends.
+HASHES = [n * 0x9E3779B97F4A7C15 % 2**64 for n in range(6)] + [2**64 - 1]
+batches = st.lists(st.lists(st.sampled_from(HASHES), max_size=14), max_size=5)
 
 
-def tokens(*articles: list[int]) -> Ragged:
+def tokens(*articles: Sequence[int]) -> Ragged:
     offsets = np.concatenate([[0], np.cumsum([len(a) for a in articles])]).astype(np.int64)
     return Ragged(np.array([t for a in articles for t in a], np.uint64), offsets)
 
@@ -43,17 +61,63 @@ def test_text_hashes_tell_sequences_apart() -> None:
     assert found[0] == 0
 
 
-def test_tokens_under_template_are_left_out() -> None:
-    """A token counts exactly when every shingle over it counts."""
-    article = [1, 2, 3, 4, 5, 6, 7]
-    given = tokens(article, article, article, [1, 2], [1, 2])
-    every = shingle_sets(tokens([1, 2, 3], [4, 5, 6], [1, 2]), 3)
-    first, middle, short = every.values.tolist()
-    template = [{first}, {middle}, set(), {short}, set()]
-    sets = [sorted(s - t) for s, t in zip(sets_of(shingle_sets(given, 3)), template, strict=True)]
-    left = without_template(given, tokens(*sets), 3)
-    assert left.lengths.tolist() == [4, 4, 7, 0, 2]
-    assert left.values.tolist() == [4, 5, 6, 7, 1, 2, 3, 7, *article, 1, 2]
+@brief
+@given(batches, st.integers(1, 5), st.data())
+def test_a_layout_is_where_python_finds_the_shingles(
+    articles: list[list[int]], size: int, data: st.DataObject
+) -> None:
+    """A place is where a shingle first begins; a token is body unless template covers it."""
+    every = rolled(tokens(*articles), size)
+    runs = [every.part(slice(n, n + 1)).values.tolist() for n in range(len(articles))]
+    known = sorted({run for of_one in runs for run in of_one})
+    template = data.draw(st.sets(st.sampled_from(known)) if known else st.just(set()))
+    kept = [sorted(set(of_one) - template) for of_one in runs]
+    found = layout(tokens(*articles), tokens(*kept), size)
+    places = [of_one.index(run) for of_one, own in zip(runs, kept, strict=True) for run in own]
+    assert found.places.tolist() == places
+    body = []
+    for article, of_one in zip(articles, runs, strict=True):
+        under = {
+            start + step
+            for start, run in enumerate(of_one)
+            if run in template
+            for step in range(size)
+        }
+        body += [at not in under for at in range(len(article))]
+    assert found.body.tolist() == body
+
+
+def test_a_layout_by_hand() -> None:
+    article = [1, 2, 3, 4, 5, 6, 7, 2, 3, 4]
+    given_tokens = tokens(article, article, [1, 2], [1, 2])
+    middle, short = (shingle_sets(tokens(run), 3).values[0] for run in ([4, 5, 6], [1, 2]))
+    template = [{middle}, set(), {short}, set()]
+    sets = sets_of(shingle_sets(given_tokens, 3))
+    kept = [sorted(of_one - out) for of_one, out in zip(sets, template, strict=True)]
+    found = layout(given_tokens, tokens(*kept), 3)
+    body = [True] * 3 + [False] * 3 + [True] * 4, [True] * 10, [False] * 2, [True] * 2
+    assert found.body.tolist() == [token for of_one in body for token in of_one]
+    # [2, 3, 4] begins at 1 and at 7.
+    assert sorted(found.places.tolist()) == sorted([0, 1, 2, 4, 5, 6, *range(7), 0])
+
+
+@brief
+@given(batches, batches, st.data())
+def test_token_values_are_those_of_a_dictionary(
+    articles: list[list[int]], others: list[list[int]], data: st.DataObject
+) -> None:
+    others = (others + [[]] * len(articles))[: len(articles)]
+    words = ragged(others)
+    one_each = st.lists(st.integers(1, 99), min_size=len(words.values), max_size=len(words.values))
+    values = np.array(data.draw(one_each), np.float32)
+    found = token_values(tokens(*articles), words, values)
+    assert found.dtype == np.float32
+    expected = []
+    for n, article in enumerate(articles):
+        own = slice(words.offsets[n], words.offsets[n + 1])
+        known = dict(zip(words.values[own].tolist(), values[own].tolist(), strict=True))
+        expected += [known.get(token, 0) for token in article]
+    assert found.tolist() == expected
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 1023, 1024, 1025])

@@ -8,15 +8,15 @@ import pytest
 from dedup.stages.text import tokenise, whole
 
 
-def hashes(text: str) -> list[int]:
+def hashes(text: str, gram: int = 0) -> list[int]:
     array = pa.array([text], pa.large_string())
-    return tokenise(array, whole(array)).hashes.tolist()
+    return tokenise(array, whole(array), gram).hashes.tolist()
 
 
-def pieces(text: str) -> list[str]:
+def pieces(text: str, gram: int = 0) -> list[str]:
     """What of the text each token came from."""
     array = pa.array([text], pa.large_string())
-    found, raw = tokenise(array, whole(array)), text.encode()
+    found, raw = tokenise(array, whole(array), gram), text.encode()
     return [raw[a:b].decode() for a, b in zip(found.starts, found.ends, strict=True)]
 
 
@@ -105,3 +105,39 @@ def test_a_stray_bracket_costs_linear_time_and_no_text() -> None:
     assert len(hashes(text)) == 50_001
     assert len(hashes("x-" * 50_000)) == 50_000
     assert len(hashes("&amp;" * 50_000)) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A la gare", ["A la g", "la ga", "a gar", "gare"]),
+        ("infor-\nmer", ["info", "nfor", "for-\nm", "or-\nme", "r-\nmer"]),
+        ("No 12, 3", ["No 12", "o 12, 3"]),
+        ("caf&eacute;s", ["caf&eacute;", "af&eacute;s"]),
+        ("a<br/>bcd", ["a<br/>bcd"]),
+        ("un", ["un"]),
+        ("… — !", []),
+        ("東京 で発表", ["東京", "京 で", "で発", "発表"]),
+        ("กรุงเทพ", ["กรุงเ", "รุงเท", "งเทพ"]),
+        ("서울", ["서울", "서울"]),
+        ("ab\0cd", ["ab", "cd"]),
+    ],
+)
+def test_ngrams(text: str, expected: list[str]) -> None:
+    assert pieces(text, 4) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("la Confédération en- trera", "La confederation entrera"),
+        ("l ' Oberland bern ois", "L’Oberland bernois"),
+        ('ouvert le 1 " juin', "Ouvert le 1 « Juin."),
+    ],
+)
+def test_the_same_ngrams(one: str, other: str) -> None:
+    assert hashes(one, 4) == hashes(other, 4)
+
+
+def test_no_ngram_is_a_figure() -> None:
+    assert not any(value & 1 for value in hashes("Boeing 737, 20 000 fr.", 4))
