@@ -238,6 +238,15 @@ DISTINCT = _table(
     ],
 )
 
+FORMS = _table(
+    "forms",
+    "pair of distinct texts that fill in one form; internal",
+    [
+        _column("left", pa.int64(), "number of the left text"),
+        _column("right", pa.int64(), "number of the right text, larger than the left"),
+    ],
+)
+
 SCORED = _table(
     "scored",
     "verified pair of distinct texts; internal",

@@ -51,7 +51,7 @@ def group(settings: Settings, work: Workspace) -> dict[str, Any]:
     labels, pairs = _clusters(given, work.read("scored"), settings)
     numbers = articles["distinct"].to_numpy()
     leads = _leads(articles, labels[numbers], _fullness(labels, numbers, pairs, given), settings)
-    told = stories.stories(articles, distinct, leads, settings)
+    told = stories.stories(articles, distinct, work.read("forms"), leads, settings)
     clusters, verified = together(
         settings.threads,
         lambda: _cluster_table(articles, distinct, _Groups(leads, told), given, settings),

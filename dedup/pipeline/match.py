@@ -17,7 +17,7 @@ from dedup.numbering import number
 from dedup.pipeline import evidence, furniture, stories
 from dedup.plan import plan
 from dedup.ragged import Ragged
-from dedup.schemas import CANDIDATES, MATCHED, REJECTS, SCORED
+from dedup.schemas import CANDIDATES, FORMS, MATCHED, REJECTS, SCORED
 from dedup.settings import Settings
 from dedup.stages import candidates, shingle, sign, verify
 from dedup.threads import in_order, spans, together
@@ -95,7 +95,7 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
         lambda: evidence.gathered(texts, settings),
         lambda: _candidates(texts.shingles, settings),
     )
-    scored, profiles = together(
+    (scored, forms), profiles = together(
         settings.threads,
         lambda: _scored(given, found, settings),
         lambda: stories.profiles(texts.tokens.keep(body), settings),
@@ -107,6 +107,7 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
         "matched": matched.select(MATCHED.names).cast(MATCHED),
         "rejects-duplicates": ready.rejects,
         "scored": scored,
+        "forms": forms,
         "out-template": ready.template,
         "out-candidates": _candidate_table(articles["article_id"], ready.first, found),
     }
@@ -226,18 +227,24 @@ def _candidate_table(
     return pa.concat_tables(tables)
 
 
-def _scored(given: verify.Evidence, found: candidates.Candidates, settings: Settings) -> pa.Table:
-    """Candidates similar enough to take part in clustering."""
-    similarity = verify.score_all(
+def _scored(
+    given: verify.Evidence, found: candidates.Candidates, settings: Settings
+) -> tuple[pa.Table, pa.Table]:
+    """Candidates similar enough to take part in clustering, and those that fill in one form."""
+    scores = verify.score_all(
         given, found.left, found.right, settings.shared_floor, settings.threads
-    ).similarity
-    kept = similarity >= np.float32(settings.representation.cohesion * settings.similarity_floor)
-    return pa.Table.from_arrays(
-        [
-            pa.array(found.left[kept]),
-            pa.array(found.right[kept]),
-            pa.array(found.generators[kept]),
-            pa.array(similarity[kept]),
-        ],
-        schema=SCORED,
+    )
+    floor = settings.similarity_floor
+    kept = scores.similarity >= np.float32(settings.representation.cohesion * floor)
+    forms = verify.forms(scores, floor)
+    ends = [pa.array(found.left[forms]), pa.array(found.right[forms])]
+    scored = [
+        pa.array(found.left[kept]),
+        pa.array(found.right[kept]),
+        pa.array(found.generators[kept]),
+        pa.array(scores.similarity[kept]),
+    ]
+    return (
+        pa.Table.from_arrays(scored, schema=SCORED),
+        pa.Table.from_arrays(ends, schema=FORMS),
     )

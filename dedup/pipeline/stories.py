@@ -11,7 +11,7 @@ import pyarrow as pa
 from dedup.pipeline.evidence import first_hours
 from dedup.ragged import Ragged
 from dedup.settings import Settings
-from dedup.stages import background, shingle, story
+from dedup.stages import background, candidates, shingle, story
 from dedup.stages.text import tokenise, whole
 from dedup.threads import in_order, spans
 
@@ -50,12 +50,16 @@ def profiles(body: Ragged, settings: Settings) -> story.Profiles:
 
 
 def stories(
-    articles: pa.Table, distinct: pa.Table, leads: np.ndarray, settings: Settings
+    articles: pa.Table,
+    distinct: pa.Table,
+    forms: pa.Table,
+    leads: np.ndarray,
+    settings: Settings,
 ) -> np.ndarray:
     """Lead of the first cluster of each article's story, by position: int64, shape (n_articles,).
 
     First is the cluster published first; of several, and where no time is known, the one whose lead
-    has the smallest id.
+    has the smallest id. Clusters with texts that fill in one form count as unlike.
     """
     by_cluster, clusters = np.unique(leads, return_inverse=True)  # positions follow the ids
     n = len(by_cluster)
@@ -64,13 +68,24 @@ def stories(
     of_texts[articles["distinct"].to_numpy()] = clusters  # identical texts share a cluster
     texts = story.Profiles(Ragged.of(distinct["terms"]), Ragged.of(distinct["term_weights"]).values)
     index = story.index(story.of_clusters(texts, of_texts, n), first, settings.story_hours)
-    found = in_order(lambda part: story.pairs(index, part), spans(n, _ARTICLES), settings.threads)
-    joined = story.join(list(found), first, settings.story_hours, settings.story_floor)
+    unlike = _packed(of_texts[forms["left"].to_numpy()], of_texts[forms["right"].to_numpy()])
+
+    def alike(part: slice) -> story.Pairs:
+        found = story.pairs(index, part)
+        kept = ~np.isin(_packed(found.left, found.right), unlike)
+        return story.Pairs(*(column[kept] for column in found))
+
+    found = list(in_order(alike, spans(n, _ARTICLES), settings.threads))
+    joined = story.join(found, first, settings.story_hours, settings.story_floor)
     order = np.lexsort((np.arange(n), first, joined))  # NaN sorts last
     _, starts = np.unique(joined[order], return_index=True)
     named = np.empty(n, np.int64)
     named[joined[order[starts]]] = by_cluster[order[starts]]
     return named[joined][clusters]
+
+
+def _packed(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return candidates.pack(np.minimum(left, right), np.maximum(left, right))
 
 
 def _tokens(texts: pa.LargeStringArray) -> Ragged:

@@ -51,7 +51,7 @@ COPY_JACCARD, EXCERPT_CONTAINMENT = 0.2, 0.4
 
 # An editor's yes as a logistic curve of the logarithm of similarity: where it is as likely as not,
 # and how steep. Fitted on read and made pairs: python tests/benchmarks/calibrate.py DATA_DIR
-SCORE_MIDPOINT, SCORE_SLOPE = 0.214, 2.29
+SCORE_MIDPOINT, SCORE_SLOPE = 0.213, 2.36
 
 _ONE = np.uint64(1)
 _CHUNK = 20_000
@@ -232,11 +232,24 @@ def probability(similarity: np.ndarray) -> np.ndarray:
     return (odds / (1 + odds)).astype(np.float32)
 
 
+def forms(scores: Scores, floor: float) -> np.ndarray:
+    """Which pairs would be copies but for their figures: bool, shape (n_pairs,).
+
+    Two fillings of one form tell of different days or subjects, so they are no one story either.
+    """
+    trust = _trust(scores.agreement, scores.longest)
+    return (trust < 0.5) & (_copied(scores.held, scores.cosine) >= floor)
+
+
+def _copied(held: np.ndarray, cosine: np.ndarray) -> np.ndarray:
+    return held**HELD_EXPONENT * cosine**COSINE_EXPONENT
+
+
 def _looked_at(given: Evidence, left: np.ndarray, right: np.ndarray) -> list[np.ndarray]:
     """The scores from `held` to `similarity`."""
     held, longest = _held(given, left, right)
     cosine, agreement, enough = _words(given, left, right)
-    copied = held**HELD_EXPONENT * cosine**COSINE_EXPONENT
+    copied = _copied(held, cosine)
     reworded = REWRITE_WEIGHT * cosine * (enough & (agreement >= REWRITE_AGREEMENT))
     apart = np.abs(given.hours[left] - given.hours[right])
     late = np.where(apart > HOURS_OF_COPY, given.late_weight, 1)

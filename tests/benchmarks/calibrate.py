@@ -51,6 +51,9 @@ HERE = Path(__file__).parent
 SEED = 11
 """Of the made set and of models; none of the seeds that `accuracy.py` measures on."""
 
+CHOSEN_BY_RESULT = {"labels:kept", "labels:silver"}
+"""Labels of pairs that were read because of what a run made of them: no fair sample."""
+
 LEAST = 0.05
 """Similarity from which pairs are fitted: far below what is published, and short of the many that
 have nothing in common, which would draw the curve away from where it is read."""
@@ -142,7 +145,8 @@ def judge(chosen: LabelledSet, scratch: Path) -> Judged | None:
     Of a made set, whose every pair is known, the candidates are taken.
     """
     settings = Settings()
-    truths = [gold.truth for gold in chosen.golds if gold.column == "cluster_id"]
+    golds = [gold for gold in chosen.golds if gold.name not in CHOSEN_BY_RESULT]
+    truths = [gold.truth for gold in golds if gold.column == "cluster_id"]
     labelled = [truth for truth in truths if isinstance(truth, PairTruth)]
     if not labelled and not chosen.made:
         return None
