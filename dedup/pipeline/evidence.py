@@ -61,10 +61,14 @@ def first_hours(times: pa.ChunkedArray, numbers: np.ndarray) -> np.ndarray:
     return hours
 
 
-def only_outlets(sources: pa.StringArray, numbers: np.ndarray, settings: Settings) -> np.ndarray:
+def tells_outlets(sources: pa.StringArray, settings: Settings) -> bool:
+    """Whether one outlet means something: not in a corpus of one, nor where the profile says no."""
+    known = outlets(sources.unique())
+    return settings.representation.follow_ups and np.unique(known[known >= 0]).size > 1
+
+
+def only_outlets(sources: pa.StringArray, numbers: np.ndarray) -> np.ndarray:
     """Number of each distinct text's one outlet; -1 where unknown, an agency or several."""
-    if not settings.representation.follow_ups:
-        return np.full(numbers.max(initial=-1) + 1, -1)
     names = sources.dictionary_encode()
     agencies = [
         is_agency(name) or is_agency(template.outlet(name)) for name in names.dictionary.to_pylist()

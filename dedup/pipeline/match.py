@@ -68,12 +68,16 @@ def prepare(signed: pa.Table, settings: Settings) -> Prepared:
     tokens = Ragged.gather(signed["tokens"], places)
     shingles = _shingles(tokens, settings)
     kept, left_out = furniture.without_template(shingles, names, settings)
+    sources = articles["source"].combine_chunks()
+    outlets = evidence.only_outlets(sources, numbers)
+    if not evidence.tells_outlets(sources, settings):
+        outlets[:] = -1
     texts = evidence.Texts(
         tokens,
         Ragged.gather(signed["quoted"], places),
         kept,
         evidence.first_hours(articles["published_at"], numbers),
-        evidence.only_outlets(articles["source"].combine_chunks(), numbers, settings),
+        outlets,
     )
     return Prepared(articles, rejects, numbers, first, shingles.lengths, left_out, texts)
 

@@ -20,6 +20,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from gate import floors, show
+from gate.changes import applied, default
 from gate.measure import Measured, measure
 from gate.sets import LabelledSet, find, make, read_labels
 
@@ -100,10 +101,11 @@ def _vary(given: argparse.Namespace, sets: Sequence[LabelledSet], scratch: Path)
     by_value = {}
     for value in values.split(","):
         changes = [*given.set, f"{name}={value}"]
-        Settings.load(None, changes)
+        with applied(changes) as settings:
+            Settings.load(None, settings)
         by_value[value] = list(_measured(given, sets, changes, given.profiles, scratch))
         show.line(f"{name}={value} done")
-    rows = show.comparison(name, str(Settings.model_fields[name].default), by_value)
+    rows = show.comparison(name, default(name), by_value)
     show.table(rows)
     if given.json:
         _write_json(
@@ -127,8 +129,9 @@ def _measured(
         for profile in profiles:
             if profile and chosen.made:  # they are made for the default profile
                 continue
-            with tempfile.TemporaryDirectory(dir=scratch) as output:
-                yield from measure(chosen, changes, profile, Path(output) / "out", errors)
+            with tempfile.TemporaryDirectory(dir=scratch) as output, applied(changes) as rest:
+                measured = measure(chosen, rest, profile, Path(output) / "out", errors)
+            yield from measured
 
 
 def _sets(given: argparse.Namespace, scratch: Path) -> Iterator[LabelledSet]:

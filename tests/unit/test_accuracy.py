@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gate import floors, show
+from gate import changes, floors, show
 from gate.measure import AT_MOST, Measured
 from gate.sets import Gold, LabelledSet, find, levels, read_labels
 from gate.worst import describe, worst
@@ -24,8 +24,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dedup import Result, Settings, cluster_articles, synth
-from dedup.errors import InputError
+from dedup.errors import InputError, SettingsError
 from dedup.evaluate import evaluate
+from dedup.settings import PROFILES
+from dedup.stages import verify
 from dedup.truth import ClusterTruth, PairTruth, read_truth, truth_from_table
 
 DEFAULT = Settings().similarity_floor
@@ -525,3 +527,34 @@ def test_it_runs_as_a_script(made: Path, tmp_path: Path) -> None:
 def test_sets_know_whether_they_were_made(tmp_path: Path) -> None:
     [one] = accuracy.make(20, [3], tmp_path)
     assert isinstance(one, LabelledSet) and one.made and one.name == "synth_20_seed3"
+
+
+# Experiments
+
+
+def test_an_experiment_leaves_nothing_changed() -> None:
+    before = verify.OUTLET_WEIGHT, PROFILES["words"]
+    asked = ["similarity_floor=0.4", "verify.OUTLET_WEIGHT=1", "words.cohesion=0.9"]
+    experiment = changes.applied(asked)
+    assert experiment.__enter__() == ["similarity_floor=0.4"]
+    assert (verify.OUTLET_WEIGHT, PROFILES["words"].cohesion) == (1, 0.9)
+    assert not experiment.__exit__(None, None, None)
+    assert (verify.OUTLET_WEIGHT, PROFILES["words"]) == before
+
+
+@pytest.mark.parametrize(
+    "change", ["verify.no=1", "verify.score=1", "words.no=1", "no=1", "verify.OUTLET_WEIGHT=much"]
+)
+def test_an_unknown_experiment_is_refused(gate, change: str) -> None:
+    with pytest.raises(SettingsError), changes.applied([change]):
+        pass
+    assert gate("--vary", change) == 2
+
+
+def test_constants_are_varied_as_settings_are(gate, tmp_path: Path) -> None:
+    document = tmp_path / "accuracy.md"
+    vary = f"verify.OUTLET_WEIGHT={verify.OUTLET_WEIGHT},1"
+    assert gate("--vary", vary, "--docs", str(document)) == 0
+    rows = [line for line in document.read_text().splitlines() if line.startswith("| ")]
+    assert rows[0].startswith("| verify.OUTLET_WEIGHT |")
+    assert rows[2].startswith(f"| {verify.OUTLET_WEIGHT} (default) |")

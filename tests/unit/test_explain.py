@@ -282,6 +282,7 @@ def test_what_lowers_a_kept_pair(
     parts = [(text, prose(draws, 5)), (text, prose(draws, 6))]
     rows = [article(f"a{i}", *parts[i % 2], **columns[i]) for i in range(len(columns))]
     rows = [{**row, "published_at": str(row.get("published_at") or "")} for row in rows]
+    rows.append(article("z", prose(draws, 7), source="Elsewhere"))
     cluster_articles(write_lines(tmp_path, rows), tmp_path / "out")
     found = explain(tmp_path / "out", "a0", "a1")
     assert {each.cause for each in found.lowered} == causes
@@ -291,6 +292,7 @@ def test_what_lowers_a_kept_pair(
 def test_a_profile_without_follow_ups_spares_an_outlet(tmp_path: Path) -> None:
     text = prose(random.Random(SEED), 150)
     rows = [article(name, text, name * 9, source="Post") for name in "ab"]
+    rows.append(article("z", "Something else.", source="Elsewhere"))
     for profile, causes in (("words", ["same_outlet"]), ("ocr", [])):
         cluster_articles(write_lines(tmp_path, rows), tmp_path / "out", Settings(profile=profile))
         found = explain(tmp_path / "out", "a", "b")
@@ -332,6 +334,7 @@ def test_a_stand_in_on_the_other_side(tmp_path: Path) -> None:
     part, rest = prose(draws, 60), prose(draws, 60)
     texts = {"a": part, "b": f"{part} {rest}", "c": part.upper()}
     rows = [article(name, text, source="Post") for name, text in texts.items()]
+    rows.append(article("z", "Something else.", source="Elsewhere"))
     cluster_articles(write_lines(tmp_path, rows), tmp_path / "out", Settings(similarity_floor=0.1))
     pair = explain(tmp_path / "out", "b", "c").pair
     assert pair is not None

@@ -31,7 +31,8 @@ OTHER = f"{OPENING} A school in the old town won the prize for its garden of her
 
 
 def run(*rows: tuple[str, str, str | None, float | None], settings: Settings = KEPT) -> Result:
-    """Rows of id, text, source and days after the first of May."""
+    """Rows of id, text, source and days after the first of May; and one of another outlet."""
+    rows = (*rows, ("other", "Nothing to do with it.", "Elsewhere Gazette", 0))
     ids, texts, sources, days = zip(*rows, strict=True)
     times = [None if day is None else DAY + timedelta(days=day) for day in days]
     columns: dict[str, Any] = {
@@ -95,6 +96,13 @@ def test_other_outlets_unknown_ones_and_agencies_are_spared(
     assert of_two((left, right), (0, 0)) == pytest.approx(plain, rel=1e-5)
 
 
+def test_in_a_corpus_of_one_outlet_it_means_nothing() -> None:
+    columns = {"id": ["a", "b"], "text": [LONG, OTHER]}
+    unknown = cluster_articles(pa.table(columns), settings=KEPT)
+    named = cluster_articles(pa.table(columns | {"source": ["Post", "The Post"]}), settings=KEPT)
+    assert similarity(named, "a", "b") == similarity(unknown, "a", "b")
+
+
 @pytest.mark.parametrize(
     ("others", "weight"),
     [
@@ -154,7 +162,7 @@ def furnished(sources: list[str | None], settings: Settings) -> list[int]:
     ]
     found = run(*rows, settings=settings).clusters.sort_by("article_id")
     counts: list[int] = found["template_shingles"].to_pylist()
-    return counts
+    return counts[: len(sources)]
 
 
 def test_an_outlet_spelt_unevenly_has_one_template() -> None:

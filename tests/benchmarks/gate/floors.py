@@ -130,4 +130,4 @@ def _better(figure: str, one: float, other: float) -> float:
 def _pinned(figure: str, value: float) -> float:
     """A figure as it is pinned: three decimals, on the side where it still holds."""
     rounded = math.ceil if figure in AT_MOST else math.floor
-    return rounded(round(value * 1000, 6)) / 1000
+    return rounded(value * 1000) / 1000
