@@ -92,7 +92,10 @@ def _quoted(buffer, bounds, starts, offsets):  # type: ignore[no-untyped-def]
     for article in range(len(offsets) - 1):
         text = buffer[bounds[article] : bounds[article + 1]]
         inside = scratch[: len(text)]
-        if _mark_quotations(text, inside) + _mark_posts(text, inside) > 0:
+        marked, signs = _mark_quotations(text, inside)
+        if signs > 0:
+            marked += _mark_posts(text, inside)
+        if marked > 0:
             for at in range(offsets[article], offsets[article + 1]):
                 result[at] = inside[starts[at]]
     return result
@@ -158,12 +161,16 @@ def _opens(kind, after_space, before_letter):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _mark_quotations(text, inside):  # type: ignore[no-untyped-def]
-    """Set `inside` to 1 at the bytes within quotation marks, elsewhere to 0; how many there are."""
+    """Set `inside` to 1 at the bytes within quotation marks, elsewhere to 0; how many there are.
+
+    And how many at signs, without which there is no post.
+    """
     inside[:] = 0
-    opened, start, total, at = _NONE, 0, 0, 0
+    opened, start, total, signs, at = _NONE, 0, 0, 0, 0
     while at < len(text):
         byte = text[at]
         if 0x28 <= byte < 0xC2:  # letters and the like: no mark begins here
+            signs += byte == 0x40
             at += 1
             continue
         kind, width = _mark(text, at)
@@ -187,7 +194,7 @@ def _mark_quotations(text, inside):  # type: ignore[no-untyped-def]
     if opened not in (_NONE, _OPEN_ONE, _EITHER_ONE) and len(text) - start <= _LONGEST:
         inside[start:] = 1
         total += len(text) - start
-    return total
+    return total, signs
 
 
 @njit(cache=True, nogil=True)

@@ -189,8 +189,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _profiles(given: argparse.Namespace) -> list[str | None]:
     """Profiles to run; None is the default one, and the only one while a setting is varied."""
-    known = "profile" in Settings.model_fields
-    wanted = given.profile or (["words", "ocr"] if known and not given.vary else ["words"])
+    wanted = given.profile or (["words"] if given.vary else ["words", "ocr"])
     return [None if profile == "words" else profile for profile in dict.fromkeys(wanted)]
 
 

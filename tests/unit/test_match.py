@@ -195,3 +195,31 @@ def test_quotations_are_nobody_s_own() -> None:
     found = [row["held"] for row in quoted.pairs.to_pylist()] or [0]
     (expected,) = (row["held"] for row in plainly.pairs.to_pylist())
     assert found[0] < expected / 2
+
+
+FORM = (
+    "The harbour office counted {} ships on Monday, {} of them under sail. Cranes moved {} tonnes "
+    "of grain and {} tonnes of timber before dusk. The tide stood at {} centimetres, and the lock "
+    "keeper let {} barges through on their way to the northern canal."
+)
+
+
+def test_two_fillings_of_one_form_are_neither_copies_nor_one_story() -> None:
+    days = [FORM.format(*range(start, start + 60, 10)) for start in (101, 205)]
+    told_again = days[0].replace("before dusk", "until the evening")
+    found = run(
+        ("a", days[0], "Post", 0), ("b", days[1], "Mail", 0), ("c", told_again, "Echo", 0)
+    ).clusters
+    story = dict(zip(found["article_id"].to_pylist(), found["story_id"].to_pylist(), strict=True))
+    copy = dict(zip(found["article_id"].to_pylist(), found["cluster_id"].to_pylist(), strict=True))
+    assert copy["a"] == copy["c"] != copy["b"]
+    assert story["a"] != story["b"]
+
+
+def test_forms_alone_would_be_one_story(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What keeps them apart is that they are known for forms, not that they are unlike."""
+    monkeypatch.setattr(verify, "forms", lambda scores, floor: np.zeros(len(scores.shared), bool))
+    days = [FORM.format(*range(start, start + 60, 10)) for start in (101, 205)]
+    found = run(("a", days[0], "Post", 0), ("b", days[1], "Mail", 0)).clusters
+    story = dict(zip(found["article_id"].to_pylist(), found["story_id"].to_pylist(), strict=True))
+    assert story["a"] == story["b"]
