@@ -165,7 +165,7 @@ class Settings(BaseModel):
         description="similarity of a kept pair and of a coherent cluster; higher keeps fewer",
     )
     shared_floor: int = Field(
-        6,
+        4,
         ge=1,
         description="shared shingles of a kept pair, template aside; higher keeps fewer, surer",
     )
