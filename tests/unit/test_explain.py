@@ -77,8 +77,8 @@ def corpus() -> list[dict[str, Any]]:
         article("long-a", prose(draws, 294), first_words(p[18], 14)),
         article("long-b", first_words(p[18], 14), prose(draws, 294)),
         # 4 shingles of 6 in common, enough of either and too few in number.
-        article("short-a", prose(draws, 2), first_words(p[19], 8)),
-        article("short-b", first_words(p[19], 8), prose(draws, 2)),
+        article("short-a", prose(draws, 2), first_words(p[19], TOO_FEW)),
+        article("short-b", first_words(p[19], TOO_FEW), prose(draws, 2)),
         article("board-1", p[12], "opened at 101 with 202 and closed at 303"),
         article("board-2", p[12], "opened at 404 with 505 and closed at 606"),
         # Half of the words, enough by themselves.
@@ -97,6 +97,10 @@ def write_lines(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
     file = folder / "articles.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return file
+
+
+# Words of which the shingles are one short of what a pair must share.
+TOO_FEW = Settings().shared_floor + Settings().shingle_size - 2
 
 
 @pytest.fixture(scope="module")
