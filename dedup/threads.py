@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+ARTICLES = 2_000
+"""Articles of one unit of threaded work: enough for a kernel, few enough to spread."""
+
 Item = TypeVar("Item")
 Output = TypeVar("Output")
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from dedup.errors import InputError
 from dedup.explain.answer import Pair
-from dedup.pipeline.evidence import first_hours, only_outlets, tells_outlets
+from dedup.pipeline.evidence import first_hours, only_outlets
 from dedup.settings import Settings
 from dedup.stages import template
 from dedup.store import Result
@@ -67,14 +67,12 @@ def versions(run: Result, rows: tuple[Row, Row], settings: Settings) -> Versions
     articles = [_alike(run, row) for row in rows]
     numbers = np.repeat([0, 1], [table.num_rows for table in articles])
     both = pa.concat_tables(articles).combine_chunks()
-    outlets = only_outlets(both["source"].combine_chunks(), numbers)
-    if not tells_outlets(run.clusters["source"].combine_chunks(), settings):
-        outlets[:] = -1
+    sources, corpus = (table["source"].combine_chunks() for table in (both, run.clusters))
     firsts = [table.slice(0, 1).to_pylist()[0] for table in articles]
     return Versions(
         rows=firsts,
         hours=first_hours(both["published_at"], numbers),
-        outlets=outlets,
+        outlets=only_outlets(sources, numbers, corpus, settings),
         templates=[_template(run, row["source"]) for row in firsts],
     )
 

@@ -151,10 +151,11 @@ def _reading(texts: pa.LargeStringArray, versions: Versions, settings: Settings)
     kept = shingles.keep(~np.concatenate(template))
     quoted = tokens._replace(values=body.quoted)
     texts_alone = Texts(tokens, quoted, kept, versions.hours, versions.outlets)
-    given, counts = gathered(texts_alone, settings)
-    masses = (given.masses.values > 0).astype(np.float32)
+    given, _ = gathered(texts_alone, settings)
+    own = given.masses.values > 0
+    counts = shingle.word_sets(tokens.keep(own)).counts
     given = given._replace(
-        masses=tokens._replace(values=masses),
+        masses=tokens._replace(values=own.astype(np.float32)),
         weights=verify.weigh(np.ones(len(counts), np.float32), counts),
     )
     return Reading(

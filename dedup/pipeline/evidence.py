@@ -18,10 +18,7 @@ from dedup.schemas import DISTINCT
 from dedup.settings import Settings
 from dedup.stages import quote, shingle, story, template, verify
 from dedup.stages.credit import is_agency
-from dedup.threads import in_order, spans
-
-_ARTICLES = 2_000
-"""Articles of one unit of threaded work."""
+from dedup.threads import ARTICLES, in_order, spans
 
 
 class Texts(NamedTuple):
@@ -61,14 +58,26 @@ def first_hours(times: pa.ChunkedArray, numbers: np.ndarray) -> np.ndarray:
     return hours
 
 
-def tells_outlets(sources: pa.StringArray, settings: Settings) -> bool:
-    """Whether one outlet means something: not in a corpus of one, nor where the profile says no."""
-    known = outlets(sources.unique())
-    return settings.representation.follow_ups and np.unique(known[known >= 0]).size > 1
+def only_outlets(
+    sources: pa.StringArray, numbers: np.ndarray, corpus: pa.StringArray, settings: Settings
+) -> np.ndarray:
+    """Number of each distinct text's one outlet; -1 where unknown, an agency or several.
 
+    All -1 where one outlet means nothing: in a corpus of one, or where the profile says so.
 
-def only_outlets(sources: pa.StringArray, numbers: np.ndarray) -> np.ndarray:
-    """Number of each distinct text's one outlet; -1 where unknown, an agency or several."""
+    Parameters
+    ----------
+    sources : StringArray of length n
+        Of articles that have the texts.
+    numbers : ndarray of int64, shape (n,)
+        Number of each one's text.
+    corpus : StringArray
+        Sources of all articles of the run.
+    settings : Settings
+    """
+    known = outlets(corpus.unique())
+    if not settings.representation.follow_ups or np.unique(known[known >= 0]).size < 2:
+        return np.full(numbers.max(initial=-1) + 1, -1)
     names = sources.dictionary_encode()
     agencies = [
         is_agency(name) or is_agency(template.outlet(name)) for name in names.dictionary.to_pylist()
@@ -87,7 +96,7 @@ def gathered(texts: Texts, settings: Settings) -> tuple[verify.Evidence, np.ndar
     tokens, size = texts.tokens, settings.shingle_size
     layout = _layout(tokens, texts.shingles, settings)
     own, spoken = quote.own(layout.body, texts.quoted)
-    parts = spans(len(tokens.lengths), _ARTICLES)
+    parts = spans(len(tokens.lengths), ARTICLES)
 
     def own_words(part: slice) -> shingle.Words:
         mine = slice(tokens.offsets[part.start], tokens.offsets[part.stop])
@@ -188,7 +197,7 @@ def _layout(tokens: Ragged, kept: Ragged, settings: Settings) -> shingle.Layout:
     pieces = list(
         in_order(
             lambda part: shingle.layout(tokens.part(part), kept.part(part), settings.shingle_size),
-            spans(len(tokens.lengths), _ARTICLES),
+            spans(len(tokens.lengths), ARTICLES),
             settings.threads,
         )
     )

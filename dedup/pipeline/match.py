@@ -20,11 +20,8 @@ from dedup.ragged import Ragged
 from dedup.schemas import CANDIDATES, FORMS, MATCHED, REJECTS, SCORED
 from dedup.settings import Settings
 from dedup.stages import candidates, shingle, sign, verify
-from dedup.threads import in_order, spans, together
+from dedup.threads import ARTICLES, in_order, spans, together
 from dedup.workspace import Workspace
-
-_ARTICLES = 2_000
-"""Articles of one unit of threaded work."""
 
 _JACCARD = 0.7
 """Jaccard of an evenly edited copy is at least this share of its similarity."""
@@ -69,15 +66,12 @@ def prepare(signed: pa.Table, settings: Settings) -> Prepared:
     shingles = _shingles(tokens, settings)
     kept, left_out = furniture.without_template(shingles, names, settings)
     sources = articles["source"].combine_chunks()
-    outlets = evidence.only_outlets(sources, numbers)
-    if not evidence.tells_outlets(sources, settings):
-        outlets[:] = -1
     texts = evidence.Texts(
         tokens,
         Ragged.gather(signed["quoted"], places),
         kept,
         evidence.first_hours(articles["published_at"], numbers),
-        outlets,
+        evidence.only_outlets(sources, numbers, sources, settings),
     )
     return Prepared(articles, rejects, numbers, first, shingles.lengths, left_out, texts)
 
@@ -180,7 +174,7 @@ def _distinct_texts(text_hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _shingles(tokens: Ragged, settings: Settings) -> Ragged:
     pieces = in_order(
         lambda part: shingle.shingle_sets(tokens.part(part), settings.shingle_size),
-        spans(len(tokens.lengths), _ARTICLES),
+        spans(len(tokens.lengths), ARTICLES),
         settings.threads,
     )
     return Ragged.joined(list(pieces), pa.uint64())
@@ -195,7 +189,7 @@ def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candid
     n = len(shingles.offsets) - 1
     pieces = in_order(
         lambda part: sign.sign(shingles.part(part), settings.num_perm, settings.seed),
-        spans(n, _ARTICLES),
+        spans(n, ARTICLES),
         settings.threads,
     )
     empty = np.empty((0, settings.num_perm), np.uint32)

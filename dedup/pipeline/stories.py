@@ -13,10 +13,7 @@ from dedup.ragged import Ragged
 from dedup.settings import Settings
 from dedup.stages import background, candidates, shingle, story
 from dedup.stages.text import tokenise, whole
-from dedup.threads import in_order, spans
-
-_ARTICLES = 2_000
-"""Articles or clusters of one unit of threaded work."""
+from dedup.threads import ARTICLES, in_order, spans
 
 
 def profiles(body: Ragged, settings: Settings) -> story.Profiles:
@@ -27,7 +24,7 @@ def profiles(body: Ragged, settings: Settings) -> story.Profiles:
     body : Ragged of uint64
         Tokens of each text that are not template.
     """
-    parts = spans(len(body.lengths), _ARTICLES)
+    parts = spans(len(body.lengths), ARTICLES)
     pieces = list(
         in_order(lambda part: shingle.word_sets(body.part(part)), parts, settings.threads)
     )
@@ -75,7 +72,7 @@ def stories(
         kept = ~np.isin(_packed(found.left, found.right), unlike)
         return story.Pairs(*(column[kept] for column in found))
 
-    found = list(in_order(alike, spans(n, _ARTICLES), settings.threads))
+    found = list(in_order(alike, spans(n, ARTICLES), settings.threads))
     joined = story.join(found, first, settings.story_hours, settings.story_floor)
     order = np.lexsort((np.arange(n), first, joined))  # NaN sorts last
     _, starts = np.unique(joined[order], return_index=True)

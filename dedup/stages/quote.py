@@ -150,9 +150,7 @@ def _closes(opened, kind, before_letter):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _opens(kind, after_space, before_letter):  # type: ignore[no-untyped-def]
-    if kind in (_OPEN_ONE, _EITHER_ONE):
-        return after_space and before_letter
-    if kind == _CLOSE:
+    if kind in (_OPEN_ONE, _EITHER_ONE, _CLOSE):
         return after_space and before_letter
     if kind == _EITHER:  # not the inches of 5" and no mark whose partner the last paragraph had
         return after_space or before_letter

@@ -38,11 +38,18 @@ _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 
 @njit(cache=True, nogil=True)
+def _table(bits):  # type: ignore[no-untyped-def]
+    """By slot: hash, where it stood last, where its chain began, and how often it came."""
+    size = 1 << bits
+    places = np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64)
+    return np.zeros(size, np.uint64), places[0], places[1], places[2]
+
+
+@njit(cache=True, nogil=True)
 def _inside(rolled, rolled_offsets, starts, ends, offsets):  # type: ignore[no-untyped-def]
     result = np.zeros(len(starts), np.bool_)
     bits = 4
-    keys, last = np.zeros(1 << bits, np.uint64), np.zeros(1 << bits, np.int64)
-    first, times = np.zeros(1 << bits, np.int64), np.zeros(1 << bits, np.int64)
+    keys, last, first, times = _table(bits)
     for article in range(len(offsets) - 1):
         mine = rolled[rolled_offsets[article] : rolled_offsets[article + 1]]
         begin, end = offsets[article], offsets[article + 1]
@@ -50,8 +57,7 @@ def _inside(rolled, rolled_offsets, starts, ends, offsets):  # type: ignore[no-u
         if (1 << bits) < 2 * len(mine):
             while (1 << bits) < 2 * len(mine):
                 bits += 1
-            keys, last = np.zeros(1 << bits, np.uint64), np.zeros(1 << bits, np.int64)
-            first, times = np.zeros(1 << bits, np.int64), np.zeros(1 << bits, np.int64)
+            keys, last, first, times = _table(bits)
         times[:] = 0
         for at in range(len(mine)):
             slot = np.int64((mine[at] * _PRIME) >> np.uint64(64 - bits))

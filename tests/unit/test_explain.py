@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -19,6 +20,8 @@ from rich.console import Console
 from dedup import Settings, cluster_articles, read
 from dedup.errors import InputError, OutputError
 from dedup.explain import REASONS, Explanation, Passage, explain
+from dedup.explain.published import cluster_row, versions
+from dedup.explain.reading import read_again
 from dedup.explain.screen import render
 from dedup.ragged import Ragged
 from dedup.stages import verify
@@ -571,3 +574,21 @@ def test_what_is_shown_moves_no_cursor(tmp_path: Path) -> None:
     assert "\x1b" not in shown
     assert "\x07" not in shown
     assert "…" in shown
+
+
+def test_words_read_again_weigh_by_how_often_they_stand(tmp_path: Path) -> None:
+    rows = [
+        article("a", "storm " * 4 + "harbour bridge closed on Tuesday morning"),
+        article("b", "storm harbour bridge closed on Tuesday morning"),
+    ]
+    cluster_articles(write_lines(tmp_path, rows), tmp_path / "out")
+    run = read(tmp_path / "out")
+    found = tuple(cluster_row(run, name) for name in "ab")
+    settings = Settings()
+    reading, notes = read_again(run, found, versions(run, found, settings), settings)
+    assert reading is not None and notes == []
+    words, weights = reading.given.words, reading.given.weights
+    assert len(weights) == len(words.values)
+    # One word stands four times in the left and weighs 1 + ln 4, all others once.
+    assert sorted(weights.tolist())[-1] == pytest.approx(1 + math.log(4))
+    assert np.count_nonzero(weights == 1) == len(weights) - 1
