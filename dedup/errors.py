@@ -55,5 +55,9 @@ class OutputError(DedupError):
     exit_status = 2
 
 
+class BusyError(DedupError):
+    """An output is in another process's hands, or came into them meanwhile."""
+
+
 class RunError(DedupError):
     """A run, or what a run left behind, is not whole."""

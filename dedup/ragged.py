@@ -91,6 +91,12 @@ class Ragged(NamedTuple):
         mask[positions] = False
         return self.keep(mask)
 
+    def minus(self, other: Ragged) -> Ragged:
+        """The lists without the values that the other's lists have; both sorted."""
+        mask = np.ones(len(self.values), bool)
+        _minus(*self, *other, mask)
+        return self.keep(mask)
+
     def owners(self) -> np.ndarray:
         """Article of each value: ndarray of int64, shape (n_values,)."""
         return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
@@ -117,3 +123,13 @@ def _keep(values, mask, result, offsets):  # type: ignore[no-untyped-def]
                 count += 1
         start = end
         offsets[article + 1] = count
+
+
+@njit(cache=True, nogil=True)
+def _minus(values, offsets, others, other_offsets, mask):  # type: ignore[no-untyped-def]
+    for article in range(len(offsets) - 1):
+        other, end = other_offsets[article], other_offsets[article + 1]
+        for at in range(offsets[article], offsets[article + 1]):
+            while other < end and others[other] < values[at]:
+                other += 1
+            mask[at] = other == end or others[other] != values[at]

@@ -55,6 +55,8 @@ REJECT_REASONS = {
     "invalid_utf8": "the row holds bytes that are not UTF-8",
     "null_id": "the id is null or empty",
     "repeated_row": "an earlier row has the same id and the same text; kept once",
+    "retracted": "the id is on a list of articles to take down",
+    "superseded": "a row in a newer file has the same id, and counts (incremental runs)",
     "too_short": "the text has fewer tokens than `min_tokens`",
     "unreadable": "the file broke off here; rows before this one were read, later ones are lost",
     "wrong_type": "a value is not of the column's type",
@@ -165,12 +167,20 @@ SUMMARY = _table(
 
 LINEAGE = _table(
     "lineage",
-    "change of a cluster's identity",
+    "change of a cluster's identity, in the order they came",
     [
-        _column("cluster_id", pa.string(), "id that is no longer current", nullable=False),
-        _column("became", pa.string(), "id that holds its articles now; null after a retraction"),
+        _column("cluster_id", pa.string(), "id that articles belonged to", nullable=False),
+        _column("became", pa.string(), "id that they belong to since; null after a retraction"),
         _column("run_id", pa.string(), "run that changed it", nullable=False),
-        _column("reason", pa.string(), "merge, split or retraction", nullable=False),
+        _column(
+            "reason",
+            pa.string(),
+            "merge: the old id is no longer current; split: it may be; correction: the article has "
+            "a new text; retraction: it was taken down",
+            nullable=False,
+        ),
+        _column("article_id", pa.string(), "the article, if it is a correction or a retraction"),
+        _column("articles", pa.int32(), "articles that changed their id", nullable=False),
     ],
 )
 
@@ -219,7 +229,7 @@ MATCHED = _table(
 
 DISTINCT = _table(
     "distinct",
-    "distinct text, in the order of the smallest id that has it; internal",
+    "distinct text, in the order of publication; internal",
     [
         _column(
             "shingles", pa.large_list(pa.uint64()), "shingle hashes without template, if in a pair"
@@ -231,7 +241,8 @@ DISTINCT = _table(
         _column("words", pa.large_list(pa.uint64()), "sorted distinct hashes of its own tokens"),
         _column("weights", pa.large_list(pa.float32()), "TF-IDF weight of each word"),
         _column("terms", pa.large_list(pa.uint64()), "sorted hashes of its heaviest words"),
-        _column("term_weights", pa.large_list(pa.float32()), "weight of each, of length 1"),
+        _column("term_counts", pa.large_list(pa.uint32()), "how often each stands in it"),
+        _column("term_frequencies", pa.large_list(pa.float32()), "of each in the language at large"),
         _column("spoken", pa.bool_(), "whether it is quotation from end to end"),
         _column("hours", pa.float64(), "first publication, hours since 1970; null if unknown"),
         _column("outlet", pa.int64(), "number of its outlet; -1 if unknown, an agency or several"),
@@ -255,6 +266,86 @@ SCORED = _table(
         _column("right", pa.int64(), "number of the right text, larger than the left"),
         _column("generators", pa.uint8(), "bits of the generators that proposed it"),
         _column("similarity", pa.float32(), "what clusters are cut by"),
+    ],
+)
+
+INBOX_FILES = _table(
+    "inbox_files",
+    "file of an inbox that was processed, in the order it was; internal",
+    [
+        _column("path", pa.string(), "path below the inbox", nullable=False),
+        _column("size", pa.int64(), "bytes", nullable=False),
+        _column("sha256", pa.string(), "SHA-256 of its bytes, hexadecimal", nullable=False),
+        _column("modified", TIMESTAMP, "last modification, UTC", nullable=False),
+    ],
+)
+
+REMEMBERED = _table(
+    "remembered",
+    "article that counts in incremental runs; internal",
+    [
+        *(ARTICLES.field(name) for name in ("article_id", "title", "source", "published_at")),
+        CLUSTERS.field("agency"),
+        *(ARTICLES.field(name) for name in ("row", "file")),
+        *(INBOX_FILES.field(name) for name in ("path", "modified")),
+        _column("text", pa.int64(), "number of its text", nullable=False),
+        _column("cluster_id", pa.string(), "cluster it belongs to"),
+    ],
+)
+
+TEXTS = _table(
+    "texts",
+    "text that an article has or had, by number; internal",
+    [
+        _column("hash", pa.uint64(), "hash of all its tokens in order", nullable=False),
+        _column("alive", pa.bool_(), "whether an article has it", nullable=False),
+        _column("published", pa.int64(), "first publication, microseconds since 1970"),
+        _column("day", pa.int64(), "first day it was known, days since 1970", nullable=False),
+        _column("naming", pa.int64(), "outlet that had it first; -1 if unknown", nullable=False),
+        _column("outlet", pa.int64(), "its one outlet; -1 as in `distinct`", nullable=False),
+        _column("sketched", pa.int64(), "hashes in the sketch of all its shingles", nullable=False),
+        _column("edition", pa.int64(), "number of its edition; -1 before the first"),
+    ],
+)
+
+BODIES = _table(
+    "bodies",
+    "text by number; internal",
+    [SIGNED.field("tokens"), SIGNED.field("quoted")],
+)
+
+EDITIONS = _table(
+    "editions",
+    "text without its template, by number of the edition; internal",
+    [
+        _column("text", pa.int64(), "number of the text", nullable=False),
+        _column("template", pa.large_list(pa.uint64()), "sorted shingle hashes left out"),
+        *(DISTINCT.field(name) for name in ("shingles_counted", "template_shingles")),
+        *(DISTINCT.field(name) for name in ("terms", "term_counts", "term_frequencies")),
+    ],
+)
+
+VERSIONS = _table(
+    "versions",
+    "pair of texts that are versions of one story; internal",
+    [FORMS.field("left"), FORMS.field("right")],
+)
+
+FURNITURE = _table(
+    "furniture",
+    "template of an outlet, or common phrase; internal",
+    [
+        _column("outlet", pa.int64(), "number of the outlet; -1 for all", nullable=False),
+        *(TEMPLATE.field(name) for name in ("source", "shingle", "articles")),
+    ],
+)
+
+TOLD = _table(
+    "told",
+    "cluster and the story it is told in; internal",
+    [
+        *(CLUSTERS.field(name) for name in ("cluster_id", "lead_id", "story_id")),
+        _column("first", pa.float64(), "first publication, hours since 1970", nullable=False),
     ],
 )
 

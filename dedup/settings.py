@@ -11,13 +11,13 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dedup.errors import SettingsError
 
-ALGORITHM_VERSION = 2
+ALGORITHM_VERSION = 3
 """Raised whenever the same input and settings may give another result; part of the fingerprint."""
 
 
@@ -89,8 +89,8 @@ PROFILES = {
 """Representations by the name that `Settings.profile` knows them by."""
 
 
-class Settings(BaseModel):
-    """What a run may be told.
+class Knobs(BaseModel):
+    """What can be set by a file, by ``name=value`` words and by a form.
 
     Raises
     ------
@@ -99,6 +99,56 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def load(cls, file: Path | None = None, changes: Sequence[str] = ()) -> Self:
+        """Values from a TOML file, changed by ``name=value`` words; defaults fill the rest.
+
+        Parameters
+        ----------
+        file : Path, optional
+            TOML file with settings at its top level.
+        changes : sequence of str
+            ``name=value`` each; they win over the file.
+
+        Raises
+        ------
+        SettingsError
+            When the file cannot be read, a name is unknown or a value is out of range.
+        """
+        values: dict[str, Any] = _read_toml(file) if file else {}
+        for change in changes:
+            name, equals, value = change.partition("=")
+            if not equals:
+                raise SettingsError(
+                    f"setting {change!r}", "name=value", "no '='", "write for example seed=7"
+                )
+            values[name.strip()] = value.strip()
+        return cls.checked(values)
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """From names and values, with this library's errors instead of pydantic's."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            if first["type"] == "extra_forbidden":
+                known = ", ".join(cls.model_fields)
+                raise SettingsError(
+                    f"setting {name!r}", f"one of {known}", "an unknown name", "correct the name"
+                ) from None
+            raise SettingsError(
+                f"setting {name!r}",
+                first["msg"].removeprefix("Input should be "),
+                repr(first["input"]),
+                "correct the value",
+            ) from None
+
+
+class Settings(Knobs):
+    """What a run may be told."""
 
     # Input columns. An optional column that is absent from the input reads as null.
     id_column: str = Field("id", description="column with a unique id per article")
@@ -145,7 +195,7 @@ class Settings(BaseModel):
         description="stories of a source that make a shingle template; higher removes less",
     )
     template_articles: int = Field(
-        20,
+        14,
         ge=2,
         le=255,
         description="articles of a source that make it template even if alike; higher removes less",
@@ -179,9 +229,15 @@ class Settings(BaseModel):
         2, ge=1, description="sketch hashes two articles must share; higher makes candidates fewer"
     )
     bucket_cap: int = Field(
-        100,
+        32,
         ge=2,
-        description="largest bucket paired out in full; higher is surer and slower",
+        description="members of a bucket, the earliest, that are paired with all of it; higher is "
+        "surer and slower",
+    )
+    rarity: Literal["corpus", "language"] = Field(
+        "corpus",
+        description="what makes a word rare: the corpus at hand, or the language at large, which is "
+        "the same in every run",
     )
 
     # What becomes a cluster.
@@ -215,56 +271,25 @@ class Settings(BaseModel):
         description="minutes after the first in which a fuller version may lead",
     )
 
+    # What incremental runs remember.
+    window_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        description="days between two articles that an incremental run compares, at most",
+    )
+    late_days: int = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="days after which an article comes too late to be compared with all it should; "
+        "higher remembers longer",
+    )
+
     threads: int = Field(
         0, ge=0, le=1024, description="threads of one process; 0 takes one per core"
     )
     keep_runs: int = Field(5, ge=1, description="complete runs kept under the output folder")
-
-    @classmethod
-    def load(cls, file: Path | None = None, changes: Sequence[str] = ()) -> Settings:
-        """Settings from a TOML file, changed by ``name=value`` words; defaults fill the rest.
-
-        Parameters
-        ----------
-        file : Path, optional
-            TOML file with settings at its top level.
-        changes : sequence of str
-            ``name=value`` each; they win over the file.
-
-        Raises
-        ------
-        SettingsError
-            When the file cannot be read, a name is unknown or a value is out of range.
-        """
-        values: dict[str, Any] = _read_toml(file) if file else {}
-        for change in changes:
-            name, equals, value = change.partition("=")
-            if not equals:
-                raise SettingsError(
-                    f"setting {change!r}", "name=value", "no '='", "write for example seed=7"
-                )
-            values[name.strip()] = value.strip()
-        return cls.checked(values)
-
-    @classmethod
-    def checked(cls, values: Mapping[str, Any]) -> Settings:
-        """Settings from names and values, with this library's errors instead of pydantic's."""
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            if first["type"] == "extra_forbidden":
-                known = ", ".join(cls.model_fields)
-                raise SettingsError(
-                    f"setting {name!r}", f"one of {known}", "an unknown name", "correct the name"
-                ) from None
-            raise SettingsError(
-                f"setting {name!r}",
-                first["msg"].removeprefix("Input should be "),
-                repr(first["input"]),
-                "correct the value",
-            ) from None
 
     @property
     def representation(self) -> Profile:
@@ -279,6 +304,41 @@ class Settings(BaseModel):
 
 
 _WITHOUT_EFFECT = {"batch_rows", "shard_rows", "threads", "keep_runs"}
+
+
+class Limits(Knobs):
+    """What lets a run be published: past a limit it fails, and its output stays the run before."""
+
+    input_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="share of the usual rows (median of the runs before) that must come; higher is "
+        "stricter, 0 switches off",
+    )
+    least_runs: int = Field(
+        24, ge=1, le=100, description="runs before that tell what is usual; with fewer none is"
+    )
+    rejects_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="share of the rows that may be rejected as bad; lower is stricter, 1 switches "
+        "off",
+    )
+    cluster_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of the new articles that one cluster may take, where there are 50 or "
+        "more; lower is stricter, 1 switches off",
+    )
+    silence_hours: float = Field(
+        6,
+        ge=0,
+        description="hours since the last run that found something new after which finding nothing "
+        "is a failure; lower is stricter, 0 switches off",
+    )
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -1,22 +1,29 @@
 """The one door out: complete runs, and reading them back.
 
 Law: a reader sees one complete run or the one before it, never a mixture. A run is written aside,
-gets its manifest last, takes its name in one step, and only then does `latest` point to it.
+gets its manifest last, takes its name in one step, and only then does `latest` point to it. Its
+state lies in its folder, so the same step commits both: exactly once. What is published is never
+written to again: runs share the parts that did not change.
 
 On a local disk `OUT/latest` is a link that is replaced in one step. An object store has no links:
 there `OUT/latest.json` names the run, and :func:`read` follows either.
+
+One process at a time may publish to an output, and run ids sort by time. So a run newer than the
+latest is one that was killed on its way, and the next publish clears it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import fsspec
 import pyarrow as pa
@@ -28,7 +35,9 @@ from dedup.schemas import OUTPUT_TABLES, table_name
 from dedup.threads import in_order
 
 _ROW_GROUP = 65_536
-_OURS = {"runs", "latest", "latest.json", "work"}
+_OURS = {"runs", "latest", "latest.json", "work", "state"}
+_SCHEMAS = {table_name(schema): schema for schema in OUTPUT_TABLES}
+_REQUESTS = 16  # under way at once on an object store, where time goes to waiting
 
 
 @dataclass(frozen=True)
@@ -53,18 +62,50 @@ class Result:
     info: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A part that an earlier run has published and that has not changed.
+
+    Attributes
+    ----------
+    run_id : str
+    path : str
+        As the manifest of that run lists it: ``TABLE/PART.parquet``.
+    """
+
+    run_id: str
+    path: str
+
+
+Parts = Mapping[str, pa.Table | Kept]
+"""Parts of one table by name."""
+
+
 class Store:
     """An output folder, local or behind any fsspec URL.
 
     Parameters
     ----------
     output : str or Path
+
+    Raises
+    ------
+    OutputError
+        When no installed package serves such a URL.
     """
 
     def __init__(self, output: str | Path) -> None:
         self.output = str(output)
-        self.fs, self.root = fsspec.url_to_fs(self.output)
+        try:
+            self.fs, self.root = fsspec.url_to_fs(self.output)
+        except (ImportError, ValueError) as error:
+            mend = "install the package that it names, for s3:// dedup[s3]"
+            raise OutputError(self.output, "a folder or a URL", str(error), mend) from None
+        self.fs.invalidate_cache()  # another process may have published since
         self.is_local = isinstance(self.fs, LocalFileSystem)
+        self._threads = 0 if self.is_local else _REQUESTS
+        # What is published does not change, so a run's list of files is read once.
+        self._files = functools.cache(self._listed)
 
     def check(self) -> None:
         """Make sure that runs can be published here, before any work is done.
@@ -76,51 +117,76 @@ class Store:
         """
         try:
             self.fs.makedirs(self.root, exist_ok=True)
-            strange = {Path(name).name for name in self.fs.ls(self.root, detail=False)} - _OURS
-            if strange:
+            # Names with a dot before them are nobody's work: locks, and what desktops leave.
+            named = {name for name in self._names("") if name[0] != "."}
+            if strange := sorted(named - _OURS):
                 raise OutputError(
                     self.output,
                     "an empty folder or one with earlier runs",
-                    f"a folder with {sorted(strange)[0]!r} in it",
+                    f"a folder with {strange[0]!r} in it",
                     "name another folder",
                 )
             self.fs.makedirs(f"{self.root}/runs", exist_ok=True)
             probe = f"{self.root}/runs/.probe-{uuid.uuid4().hex}"
             self.fs.pipe_file(probe, b"")
             self.fs.rm_file(probe)
-        except OSError as error:
+        except OutputError:
+            raise
+        except Exception as error:  # object stores raise what their own libraries do
             raise OutputError(
                 self.output,
                 "a folder that can be written to",
-                error.strerror or str(error),
+                getattr(error, "strerror", None) or str(error),
                 "name another folder or change its permissions",
             ) from None
 
     def publish(
-        self, run_id: str, tables: Mapping[str, pa.Table], info: dict[str, Any], keep_runs: int
+        self,
+        run_id: str,
+        tables: Mapping[str, Parts],
+        info: dict[str, Any],
+        keep_runs: int,
+        state: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Publish a run's tables and make it the latest.
+        """Publish a run's tables, and its state with them, and make it the latest.
+
+        Called again with the same run after a kill, it finishes what was begun. Afterwards only the
+        runs to be kept are there, and of the files under ``OUT/state`` only those they name.
 
         Parameters
         ----------
-        tables : mapping of str to Table
-            By name, all of `schemas.OUTPUT_TABLES`.
+        tables : mapping of str to mapping
+            By name: the parts of each table of `schemas.OUTPUT_TABLES`. A table without parts is
+            read as an empty one. A part that is `Kept` is carried over without reading it: by a
+            hard link on a local disk, by the store's own copy elsewhere.
         info : dict
             The manifest; the files are added to it.
         keep_runs : int
             Complete runs kept, this one included.
+        state : dict, optional
+            What the next run goes on from, as JSON has it; ``state["files"]`` names the files under
+            ``OUT/state`` that it needs.
 
         Returns
         -------
         dict
             The manifest as written.
+
+        Raises
+        ------
+        RunError
+            When a part to be carried over, or a file the state names, is not there.
         """
-        if run_id in self.runs():  # an earlier try got so far
+        earlier = [name for name in self.runs() if name != run_id]
+        if self._is_complete(run_id):  # an earlier try got so far
             manifest = self.manifest(run_id)
         else:
-            manifest = self._complete(run_id, tables, info)
+            self._keep(earlier)
+            manifest = self._complete(run_id, tables, info, state)
         self._point_to(run_id)
-        self._prune(keep_runs)
+        kept = [*earlier, run_id][-keep_runs:]
+        self._keep(kept)
+        self._keep_state(kept)
         return manifest
 
     def latest(self) -> str:
@@ -134,62 +200,149 @@ class Store:
         link = f"{self.root}/latest"
         if self.is_local and os.path.islink(link):
             return Path(os.readlink(link)).name
-        if self.fs.exists(f"{link}.json"):
+        try:
             return str(json.loads(self.fs.cat_file(f"{link}.json"))["run_id"])
-        raise OutputError(
-            self.output, "a folder with a complete run", "none in it", "run the clustering first"
-        )
+        except (FileNotFoundError, NotADirectoryError):
+            raise OutputError(
+                self.output,
+                "a folder with a complete run",
+                "none in it",
+                "run the clustering first",
+            ) from None
 
     def runs(self) -> list[str]:
-        """Ids of the complete runs, oldest first."""
-        found = self.fs.glob(f"{self.root}/runs/*/run.json")
-        names = (Path(path).parent.name for path in found)
-        return sorted(name for name in names if not name.startswith("."))
+        """Ids of the runs that were published and are still there, oldest first."""
+        complete = [name for name in sorted(self._names("runs")) if self._is_complete(name)]
+        try:
+            latest = self.latest()
+        except OutputError:
+            return complete  # an output may lose its link on the way to another machine
+        return [name for name in complete if name <= latest]
 
     def folder(self, run_id: str) -> str:
         """Path of a run's folder on this store's file system."""
         return f"{self.root}/runs/{run_id}"
 
     def manifest(self, run_id: str) -> dict[str, Any]:
-        """What the `run.json` of a complete run says."""
-        return dict(json.loads(self.fs.cat_file(f"{self.folder(run_id)}/run.json")))
+        """What the `run.json` of a complete run says.
+
+        Raises
+        ------
+        OutputError
+            When there is no such run.
+        RunError
+            When the manifest is damaged.
+        """
+        path = f"{self.folder(run_id)}/run.json"
+        try:
+            return dict(json.loads(self.fs.cat_file(path)))
+        except FileNotFoundError:
+            known = ", ".join(self.runs()) or "none"
+            subject = f"run {run_id!r} in {self.output}"
+            raise OutputError(
+                subject, f"one of {known}", "no such run", "name one of these"
+            ) from None
+        except (ValueError, TypeError) as error:
+            raise _damaged(path, "a run's manifest", str(error)) from None
+
+    def state(self, run_id: str) -> dict[str, Any] | None:
+        """What a run was published with to go on from; None when with nothing.
+
+        Raises
+        ------
+        RunError
+            When it is missing or not as the manifest says.
+        """
+        entry = self.manifest(run_id).get("state")
+        return None if entry is None else dict(json.loads(self._content(run_id, entry)))
+
+    def parts(self, run_id: str, table: str) -> list[str]:
+        """Paths of the parts of a table of a run, in their order."""
+        return sorted(path for path in self._files(run_id) if path.startswith(f"{table}/"))
+
+    def read_part(self, run_id: str, path: str) -> pa.Table:
+        """One part of a run.
+
+        Parameters
+        ----------
+        path : str
+            One of `parts`.
+
+        Raises
+        ------
+        RunError
+            When it is missing or not as the manifest says.
+        """
+        content = self._content(run_id, self._entry(run_id, path))
+        schema = _SCHEMAS[path.partition("/")[0]]
+        return pq.read_table(pa.BufferReader(content), schema=schema)
+
+    def read_table(self, run_id: str, table: str) -> pa.Table:
+        """All parts of a table of a run, as one; errors as of `read_part`."""
+        paths = self.parts(run_id, table)
+        read = in_order(lambda path: self.read_part(run_id, path), paths, self._threads)
+        return pa.concat_tables(read) if paths else _SCHEMAS[table].empty_table()
 
     def _complete(
-        self, run_id: str, tables: Mapping[str, pa.Table], info: dict[str, Any]
+        self,
+        run_id: str,
+        tables: Mapping[str, Parts],
+        info: dict[str, Any],
+        state: dict[str, Any] | None,
     ) -> dict[str, Any]:
         """Write a run aside, and give it its name."""
         # Readers of an object store go by latest.json, so there the run needs no other name.
         aside = f"{self.root}/runs/.{run_id}" if self.is_local else self.folder(run_id)
-        files = list(
-            in_order(
-                lambda item: self._write(aside, f"{item[0]}/part-00000.parquet", item[1]),
-                tables.items(),
-                threads=0,
-            )
-        )
-        manifest = {"run_id": run_id, **info, "files": files}
+        self.fs.makedirs(aside, exist_ok=True)
+        manifest = {"run_id": run_id, **info, "files": self._write_tables(aside, tables)}
+        if state is not None:
+            manifest["state"] = self._write_state(aside, state)
         self.fs.pipe_file(f"{aside}/run.json", json.dumps(manifest, indent=2).encode())
         if self.is_local:
             # The link waits inside, so that what a kill leaves of it goes with the run.
-            link = Path(aside, "latest")
-            link.unlink(missing_ok=True)  # an earlier try's
-            link.symlink_to(Path("runs") / run_id)
+            Path(aside, "latest").symlink_to(Path("runs") / run_id)
             os.replace(aside, self.folder(run_id))
         return manifest
 
-    def _write(self, folder: str, name: str, table: pa.Table) -> dict[str, Any]:
-        path = f"{folder}/{name}"
-        self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-        with self.fs.open(path, "wb") as sink:
-            pq.write_table(table, sink, compression="zstd", row_group_size=_ROW_GROUP)
-        with self.fs.open(path, "rb") as written:
-            digest = hashlib.file_digest(written, "sha256").hexdigest()
-        return {
-            "path": name,
-            "rows": table.num_rows,
-            "bytes": self.fs.size(path),
-            "sha256": digest,
-        }
+    def _write_tables(self, folder: str, tables: Mapping[str, Parts]) -> list[dict[str, Any]]:
+        for table in tables:
+            self.fs.makedirs(f"{folder}/{table}", exist_ok=True)
+        parts = [
+            (f"{table}/{name}.parquet", part)
+            for table, parts in tables.items()
+            for name, part in parts.items()
+        ]
+        return list(in_order(lambda part: self._write(folder, *part), parts, self._threads))
+
+    def _write(self, folder: str, path: str, part: pa.Table | Kept) -> dict[str, Any]:
+        """Write or carry over a part; its entry in the manifest."""
+        if isinstance(part, Kept):
+            entry = self._entry(part.run_id, part.path)
+            self._carry(f"{self.folder(part.run_id)}/{part.path}", f"{folder}/{path}")
+            return {**entry, "path": path}
+        with self.fs.open(f"{folder}/{path}", "wb") as file:
+            sink = _Digesting(file)
+            pq.write_table(part, sink, compression="zstd", row_group_size=_ROW_GROUP)
+        return {"path": path, "rows": part.num_rows, "bytes": sink.size, "sha256": sink.sha256()}
+
+    def _carry(self, source: str, target: str) -> None:
+        if self.is_local:
+            with contextlib.suppress(OSError):  # a file system without links, or no such file
+                os.link(source, target)
+                return
+        try:
+            self.fs.cp_file(source, target)
+        except FileNotFoundError:
+            raise _damaged(source, "a part of the run", "no such file") from None
+
+    def _write_state(self, folder: str, state: dict[str, Any]) -> dict[str, Any]:
+        if missing := sorted(set(state["files"]) - self._names("state")):
+            path = f"{self.root}/state/{missing[0]}"
+            raise _damaged(path, "a file that the state names", "no such file")
+        content = json.dumps(state, indent=2).encode()
+        self.fs.pipe_file(f"{folder}/state.json", content)
+        digest = hashlib.sha256(content).hexdigest()
+        return {"path": "state.json", "bytes": len(content), "sha256": digest}
 
     def _point_to(self, run_id: str) -> None:
         if self.is_local:
@@ -199,18 +352,86 @@ class Store:
         else:
             self.fs.pipe_file(f"{self.root}/latest.json", json.dumps({"run_id": run_id}).encode())
 
-    def _prune(self, keep_runs: int) -> None:
-        """Remove the oldest runs, and what killed runs older than the latest left."""
-        latest = self.latest()
-        kept = {latest, *self.runs()[-keep_runs:]}
-        for path in self.fs.ls(f"{self.root}/runs", detail=False):
-            name = Path(path).name
-            if name in kept or name.removeprefix(".") > latest:
-                continue
+    def _keep(self, runs: Collection[str]) -> None:
+        """Remove all runs but these, and what killed runs left."""
+        for name in sorted(self._names("runs").difference(runs)):
             # The manifest first, so that half of a run never passes for a complete one.
-            if self.fs.exists(f"{path}/run.json"):
-                self.fs.rm_file(f"{path}/run.json")
-            self.fs.rm(path, recursive=True)
+            if self._is_complete(name):
+                self.fs.rm_file(f"{self.folder(name)}/run.json")
+            with contextlib.suppress(FileNotFoundError):  # an empty folder of an object store
+                self.fs.rm(self.folder(name), recursive=True)
+
+    def _keep_state(self, runs: Collection[str]) -> None:
+        """Remove the files under ``OUT/state`` that none of these runs names."""
+        try:
+            states = [self.state(run_id) for run_id in runs]
+        except RunError:
+            return  # what a damaged run needs is not known, so nothing is garbage
+        named = {name for state in states if state for name in state["files"]}
+        for name in sorted(self._names("state") - named):
+            self.fs.rm_file(f"{self.root}/state/{name}")
+
+    def _is_complete(self, run_id: str) -> bool:
+        return run_id[0] != "." and bool(self.fs.exists(f"{self.folder(run_id)}/run.json"))
+
+    def _names(self, folder: str) -> set[str]:
+        """Names in a folder of the output; none when there is no such folder."""
+        path = f"{self.root}/{folder}".rstrip("/")
+        self.fs.invalidate_cache(path)
+        try:
+            found = self.fs.ls(path, detail=False)
+        except FileNotFoundError:
+            return set()
+        # An object store may list the folder itself.
+        return {Path(name).name for name in found if name.rstrip("/") != path}
+
+    def _listed(self, run_id: str) -> dict[str, dict[str, Any]]:
+        """Entries of the manifest's files by path."""
+        try:
+            return {file["path"]: file for file in self.manifest(run_id)["files"]}
+        except (KeyError, TypeError) as error:
+            path = f"{self.folder(run_id)}/run.json"
+            raise _damaged(path, "a run's manifest", repr(error)) from None
+
+    def _entry(self, run_id: str, path: str) -> dict[str, Any]:
+        files = self._files(run_id)
+        if path not in files:
+            raise _damaged(f"{self.folder(run_id)}/{path}", "a part of the run", "none so named")
+        return files[path]
+
+    def _content(self, run_id: str, entry: dict[str, Any]) -> bytes:
+        """A file of a run, found to be as its entry says."""
+        path = f"{self.folder(run_id)}/{entry['path']}"
+        try:
+            content: bytes = self.fs.cat_file(path)
+        except OSError as error:
+            raise _damaged(path, "a file of the run", str(error)) from None
+        found = hashlib.sha256(content).hexdigest()
+        if found != entry["sha256"]:
+            raise _damaged(path, f"SHA-256 {entry['sha256']}", found)
+        return content
+
+
+class _Digesting:
+    """A file to write to that knows the size and the digest of what was written."""
+
+    closed = False
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, content: bytes) -> int:
+        self._hash.update(content)
+        self.size += len(content)
+        return self._file.write(content)
+
+    def flush(self) -> None:
+        """Left to whoever closes the file."""
+
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
 
 
 def read(output: str | Path, run_id: str | None = None) -> Result:
@@ -232,34 +453,10 @@ def read(output: str | Path, run_id: str | None = None) -> Result:
     """
     store = Store(output)
     run_id = run_id or store.latest()
-    folder = store.folder(run_id)
-    try:
-        info = store.manifest(run_id)
-        digests = {file["path"]: file["sha256"] for file in info["files"]}
-    except FileNotFoundError:
-        known = ", ".join(store.runs()) or "none"
-        raise OutputError(
-            f"run {run_id!r} in {output}", f"one of {known}", "no such run", "name one of these"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(f"{folder}/run.json", "a run's manifest", str(error)) from None
-    tables = {}
-    for schema in OUTPUT_TABLES:
-        path = f"{table_name(schema)}/part-00000.parquet"
-        tables[table_name(schema)] = _table(store, f"{folder}/{path}", schema, digests.get(path))
-    return Result(**tables, info=info)
-
-
-def _table(store: Store, path: str, schema: pa.Schema, digest: str | None) -> pa.Table:
-    try:
-        content = store.fs.cat_file(path)
-        found = hashlib.sha256(content).hexdigest()
-        if found != digest:
-            raise _damaged(path, f"SHA-256 {digest}", found)
-        return pq.read_table(pa.BufferReader(content), schema=schema)
-    except (OSError, pa.ArrowException) as error:
-        raise _damaged(path, "a table of the run", str(error)) from None
+    tables = {name: store.read_table(run_id, name) for name in _SCHEMAS}
+    return Result(**tables, info=store.manifest(run_id))
 
 
 def _damaged(path: str, expected: str, got: str) -> RunError:
-    return RunError(path, expected, got, "run the clustering again")
+    mend = "run the clustering again, an incremental one with --rebuild"
+    return RunError(path, expected, got, mend)

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
-from dedup.__main__ import cluster
+from dedup.__main__ import commands
 from dedup.command import run, show
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `flows.cluster_articles` on this machine.
+def main(name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a flow on this machine.
 
     Parameters
     ----------
+    name : str
+        ``cluster_articles`` or ``cluster_new``: its module and its function.
     arguments : sequence of str, optional
         What follows the program's name; by default what this process was given.
 
@@ -31,19 +35,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status, as of `dedup.command.run`.
     """
-    command = click.Command(
-        "cluster", callback=_cluster_articles, params=cluster.params, help=cluster.help
-    )
-    return run(command, "python -m flows.cluster_articles", arguments)
+    flows: dict[str, tuple[str, Callable[..., None]]] = {
+        "cluster_articles": ("cluster", _cluster_articles),
+        "cluster_new": ("cluster-new", _cluster_new),
+    }
+    same, callback = flows[name]
+    plain = commands.commands[same]
+    command = click.Command(plain.name, callback=callback, params=plain.params, help=plain.help)
+    return run(command, f"python -m flows.{name}", arguments)
 
 
 def _cluster_articles(
     inputs: tuple[str, ...], output: str, file: Path | None, changes: tuple[str, ...]
 ) -> None:
     from dedup.settings import Settings
-    from flows.server import Server
 
     settings = Settings.load(file, changes)
+    _start("cluster_articles", output, inputs=list(inputs), settings=settings)
+
+
+def _cluster_new(
+    inbox: str,
+    output: str,
+    retract: tuple[str, ...],
+    rebuild: bool,
+    file: Path | None,
+    changes: tuple[str, ...],
+    bounds: tuple[str, ...],
+) -> None:
+    from dedup.settings import Limits, Settings
+
+    _start(
+        "cluster_new",
+        output,
+        inbox=inbox,
+        retract=list(retract),
+        rebuild=rebuild,
+        settings=Settings.load(file, changes),
+        limits=Limits.load(changes=bounds),
+    )
+
+
+def _start(name: str, output: str, **given: Any) -> None:
+    """Run the flow of that name, and show what it published."""
+    from flows.server import Server
+
     server = Server()
 
     # What takes long to import comes while the server starts; Prefect once its address is known.
@@ -53,11 +89,14 @@ def _cluster_articles(
 
     with Console(stderr=True).status("starting Prefect"):
         server.announce()
-        from flows.cluster_articles import cluster_articles
-
+        flow = getattr(import_module(f"flows.{name}"), name)
         server.wait()
     _quieten()
-    done = cluster_articles(list(inputs), output, settings)
+    # Whoever sits before a terminal is told at once that another run is under way.
+    done = flow(output=output, wait_minutes=0, **given)
+    if not done:
+        click.echo(f"nothing new in {given['inbox']}")
+        return
     result = read(output, done["run_id"])
     show(render(result.info, result.summary))
     click.echo(click.format_filename(f"{output.rstrip('/')}/latest"))

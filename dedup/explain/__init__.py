@@ -4,9 +4,10 @@ Law: an explanation says only what the run published and what the two texts show
 both orders of the two. What can no longer be had, because an input is gone, is said and not
 guessed; what is only likely is called so.
 
-Scores of a pair that the run kept are the run's own. Those of any other pair took the rarity of
-words in the corpus, which the run does not publish: of these is said what the two texts show by
-themselves, and what would have kept them apart were all words equally rare.
+Scores of a pair that the run kept are the run's own. Those of any other pair are had again where
+the language says how rare words are. Where the corpus does, they took what the run does not
+publish: of these is said what the two texts show by themselves, and what would have kept them apart
+were all words equally rare.
 """
 
 from __future__ import annotations
@@ -97,8 +98,9 @@ def _lowered(
     agreement = pair.agreement if pair else alone.agreement if alone and alone.longest else None
     if alone and agreement is not None and agreement < alone.agreement_asked:
         short = (alone.agreement_asked - agreement) / verify.AGREEMENT_WIDTH
+        about = "" if pair or alone.exact else "about "
         why = (
-            f"their figures disagree: {'' if pair else 'about '}{agreement:.0%} in common, and "
+            f"their figures disagree: {about}{agreement:.0%} in common, and "
             f"{alone.agreement_asked:.0%} are asked for at a longest passage of {alone.longest}"
         )
         found.append(Lowered("figures_disagree", max(1 - short, 0.0), why))
@@ -123,7 +125,8 @@ def _likely(
     if scores.shared[0] < settings.shared_floor or containment < verify.LEAST_CONTAINMENT:
         return "little_shared"
     if scores.similarity[0] >= floor:
-        return "rare_words" if compared else "not_compared"
+        # What the run compared with these very weights, it kept.
+        return "rare_words" if compared and not reading.exact else "not_compared"
     if not lowered or reading.unlowered() < floor:
         return "little_held"
     return lowered[0].cause

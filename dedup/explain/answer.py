@@ -17,15 +17,15 @@ REASONS = {
     "neighbours agree too little on average, so the cut parted them",
     "little_shared": "they share too little text: {shared} shingles of {shared_floor} needed, and "
     "{containment:.1%} of {least_containment:.0%} needed of one of them",
-    "little_held": "{below}, most likely because too few of their own words stand in passages that "
-    "both have: about {held:.0%} of the one's, their spread counted",
-    "figures_disagree": "{below}, most likely because {why}",
-    "days_apart": "{below}, most likely because {why}",
-    "same_outlet": "{below}, most likely because {why}",
+    "little_held": "{below}, {likely}because too few of their own words stand in passages that "
+    "both have: {about}{held:.0%} of the one's, their spread counted",
+    "figures_disagree": "{below}, {likely}because {why}",
+    "days_apart": "{below}, {likely}because {why}",
+    "same_outlet": "{below}, {likely}because {why}",
     "rare_words": "{below}, most likely because the words that they do not share are the rarer "
     "ones: were all equally rare, it would reach it",
-    "not_compared": "no search proposed them, and so they were most likely not compared: were all "
-    "words equally rare, their similarity would reach the floor of {floor:g}",
+    "not_compared": "no search proposed them, and so they were {likely}not compared: {equally}"
+    "their similarity would reach the floor of {floor:g}",
     "unknown": "the run kept no scores of the two, and their texts cannot be read again",
 }
 """What can be said of a pair, by name; the three that say why are causes of `Lowered` too."""
@@ -115,8 +115,11 @@ class Alone:
     ----------
     shared_shingles, jaccard, containment_left, containment_right
         As `schemas.PAIRS` describes them.
-    held, agreement : float
-        Likewise, were all words equally rare: 0 to 1.
+    exact : bool
+        Whether words weigh as they did in the run: where the language says how rare they are. Else
+        all weigh alike, because the run does not publish how rare they are in the corpus.
+    similarity, held, agreement : float
+        Likewise, with words of such weights.
     longest : int
         Tokens of the longest passage of own words that both have; 0 where they share too little to
         be compared.
@@ -131,6 +134,8 @@ class Alone:
     jaccard: float
     containment_left: float
     containment_right: float
+    exact: bool
+    similarity: float
     held: float
     agreement: float
     longest: int
@@ -147,8 +152,8 @@ class Lowered:
     cause : str
         "figures_disagree", "days_apart" or "same_outlet".
     weight : float
-        What it is multiplied by, 0 to 1; of a pair that the run did not keep, for figures, that
-        were all words equally rare.
+        What it is multiplied by, 0 to 1; of a pair that the run did not keep, for figures, with
+        words weighing as in `Alone`.
     why : str
         In words.
     """
@@ -235,7 +240,11 @@ class Explanation:
             "least_containment": verify.LEAST_CONTAINMENT,
             "below": f"their similarity is below the floor of {self.similarity_floor:g}",
             "why": next((each.why for each in self.lowered if each.cause == self.reason), ""),
+            **dict.fromkeys(("likely", "about", "equally"), ""),
         }
+        if not (self.alone and self.alone.exact):
+            facts |= {"likely": "most likely ", "about": "about "}
+            facts["equally"] = "were all words equally rare, "
         if not self.proposed:
             # Within a component all are compared, but who was in one is not published.
             facts["below"] = f"no search proposed them, and {facts['below']} if they were compared"

@@ -29,12 +29,14 @@ class Versions(NamedTuple):
     Attributes
     ----------
     rows : list of mapping
-        Of clusters: of each the article that stands for all, often the only one.
+        Of clusters: of each the article that stands for all in pairs and candidates, the one of the
+        smallest id; often the only one.
     hours : ndarray of float64, shape (2,)
     outlets : ndarray of int64, shape (2,)
         As `verify.Evidence` has them.
     templates : list of ndarray of uint64
-        Hashes of the shingles that are template in each one's outlet.
+        Hashes of the shingles that are template in each one's outlet, of several the one that had
+        the text first.
     """
 
     rows: list[Row]
@@ -68,12 +70,11 @@ def versions(run: Result, rows: tuple[Row, Row], settings: Settings) -> Versions
     numbers = np.repeat([0, 1], [table.num_rows for table in articles])
     both = pa.concat_tables(articles).combine_chunks()
     sources, corpus = (table["source"].combine_chunks() for table in (both, run.clusters))
-    firsts = [table.slice(0, 1).to_pylist()[0] for table in articles]
     return Versions(
-        rows=firsts,
+        rows=[table.slice(0, 1).to_pylist()[0] for table in articles],
         hours=first_hours(both["published_at"], numbers),
         outlets=only_outlets(sources, numbers, corpus, settings),
-        templates=[_template(run, row["source"]) for row in firsts],
+        templates=[_template(run, _first_source(table)) for table in articles],
     )
 
 
@@ -84,8 +85,15 @@ def _alike(run: Result, row: Row) -> pa.Table:
     first = pair["left_id"] if pair else row["article_id"]
     same = identical.filter(pc.equal(identical["left_id"], first))["right_id"]
     ids = pa.array([first, *same.to_pylist()])
-    # A text's first article is the one of the smallest id.
+    # In pairs the article of the smallest id stands for all.
     return run.clusters.filter(pc.is_in(run.clusters["article_id"], ids)).sort_by("article_id")
+
+
+def _first_source(alike: pa.Table) -> str | None:
+    """Source of the article published first: undated ones last, of equal ones the smaller id."""
+    order = [("published_at", "ascending"), ("article_id", "ascending")]
+    source: str | None = alike.sort_by(order)["source"][0].as_py()
+    return source
 
 
 def kept_pair(run: Result, rows: tuple[Row, Row], stand_ins: list[Row]) -> Pair | None:

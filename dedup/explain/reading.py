@@ -2,8 +2,8 @@
 
 Law: a text is read as the run read it, or not at all.
 
-The rarity of words in the corpus is not at hand, so all count as equally rare here: what is shared
-is exact, its weight is not.
+Where the language says how rare words are, all is as the run had it. Their rarity in a corpus is
+not at hand, so all count as equally rare then: what is shared is exact, its weight is not.
 """
 
 from __future__ import annotations
@@ -44,8 +44,10 @@ class Reading(NamedTuple):
         Shingle hashes in the order of the text.
     templates : list of ndarray of uint64
         Shingle hashes that are template in each one's outlet.
+    exact : bool
+        Whether words weigh as they did in the run.
     given : verify.Evidence
-        Of the two alone, all words equally rare.
+        Of the two; all words equally rare unless `exact`.
     scores : verify.Scores
         Of the one pair they are, from `given`.
     """
@@ -55,6 +57,7 @@ class Reading(NamedTuple):
     lists: list[list[tuple[int, int, int]]]
     rolled: Ragged
     templates: list[np.ndarray]
+    exact: bool
     given: verify.Evidence
     scores: verify.Scores
 
@@ -77,6 +80,8 @@ class Reading(NamedTuple):
             jaccard=float(scores.jaccard[0]),
             containment_left=float(scores.containment_left[0]),
             containment_right=float(scores.containment_right[0]),
+            exact=self.exact,
+            similarity=float(scores.similarity[0]),
             held=float(scores.held[0]),
             agreement=float(scores.agreement[0]),
             longest=int(longest),
@@ -152,20 +157,26 @@ def _reading(texts: pa.LargeStringArray, versions: Versions, settings: Settings)
     quoted = tokens._replace(values=body.quoted)
     texts_alone = Texts(tokens, quoted, kept, versions.hours, versions.outlets)
     given, _ = gathered(texts_alone, settings)
-    own = given.masses.values > 0
-    counts = shingle.word_sets(tokens.keep(own)).counts
-    given = given._replace(
-        masses=tokens._replace(values=own.astype(np.float32)),
-        weights=verify.weigh(np.ones(len(counts), np.float32), counts),
-    )
+    exact = settings.rarity == "language"
+    given = given if exact else _equally_rare(given, tokens)
     return Reading(
         texts=[text.encode() for text in texts.to_pylist()],
         body=body,
         lists=_lists(texts, body, settings),
         rolled=shingle.rolled(tokens, size),
         templates=versions.templates,
+        exact=exact,
         given=given,
         scores=verify.score(given, *_BOTH, settings.shared_floor),
+    )
+
+
+def _equally_rare(given: verify.Evidence, tokens: Ragged) -> verify.Evidence:
+    own = given.masses.values > 0
+    counts = shingle.word_sets(tokens.keep(own)).counts
+    return given._replace(
+        masses=tokens._replace(values=own.astype(np.float32)),
+        weights=verify.weigh(np.ones(len(counts), np.float32), counts),
     )
 
 

@@ -73,6 +73,9 @@ def _weighed(found: Explanation) -> Iterator[tuple[str, str, str]]:
         yield "score (probability)", f"{pair.score:.3f}", ""
         yield "own words held", f"{pair.held:.3f}", ""
         yield "cosine of own words", f"{pair.cosine:.3f}", ""
+    elif alone and alone.exact:
+        yield "similarity", f"{alone.similarity:.3f}", f"{found.similarity_floor:g}"
+        yield "own words held", f"{alone.held:.3f}", ""
     elif alone:
         yield "own words held", f"{alone.held:.3f}, were all equally rare", ""
     if pair and alone:

@@ -7,23 +7,21 @@ verbs serve a plain call, a flow and a run that picks up where another was kille
 from __future__ import annotations
 
 import hashlib
-import platform
 import shutil
 import tempfile
-import unicodedata
-import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from dedup.errors import RunError
+from dedup.lock import locked
+from dedup.pipeline.checks import check, check_silence
 from dedup.pipeline.group import group as _group
+from dedup.pipeline.incremental import begin_new, cluster_new, publish_new, renew
 from dedup.pipeline.match import match as _match
+from dedup.pipeline.run import Progress, Renewal, Run, described, new_id
 from dedup.pipeline.sign import sign_batches, sign_shard
 from dedup.schemas import LINEAGE, OUTPUT_TABLES, REJECTS, table_name
 from dedup.settings import Settings
@@ -31,42 +29,23 @@ from dedup.sources import Shard, fingerprint, plan_shards, table_batches
 from dedup.store import Result, Store, read
 from dedup.workspace import Workspace
 
-Progress = Callable[[str, int, int], None]
-"""Called with a verb, the units of it that are done, and how many there are."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run that has begun: plain data, so that it travels between processes as JSON.
-
-    Attributes
-    ----------
-    run_id : str
-        Sorts by time of start.
-    inputs : list of str
-    input_fingerprint : str
-        Equal for equal inputs; see `sources.fingerprint`.
-    output : str
-    folder : str
-        Where the verbs keep their files; the same for the same inputs and settings, so that a run
-        finds what a killed one left.
-    shards : list of dict
-        Fields of each `sources.Shard`.
-    started_at : str
-        ISO 8601, UTC.
-    """
-
-    run_id: str
-    inputs: list[str]
-    input_fingerprint: str
-    output: str
-    folder: str
-    shards: list[dict[str, Any]]
-    started_at: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Fields as JSON has them; ``Run(**fields)`` gives the run back."""
-        return asdict(self)
+__all__ = [
+    "Progress",
+    "Renewal",
+    "Run",
+    "begin",
+    "begin_new",
+    "check",
+    "check_silence",
+    "cluster_articles",
+    "cluster_new",
+    "group",
+    "match",
+    "publish",
+    "publish_new",
+    "renew",
+    "sign",
+]
 
 
 def begin(inputs: Sequence[str | Path], output: str | Path, settings: Settings) -> Run:
@@ -92,15 +71,15 @@ def begin(inputs: Sequence[str | Path], output: str | Path, settings: Settings) 
 def _run(
     inputs: Sequence[str | Path], digest: str, output: str, folder: Path, shards: list[Shard]
 ) -> Run:
-    now = datetime.now(UTC)
+    run_id, started_at = new_id()
     return Run(
-        run_id=f"{now:%Y%m%dT%H%M%S%f}Z-{uuid.uuid4().hex[:6]}",
-        inputs=[str(name) for name in inputs],
-        input_fingerprint=digest,
-        output=output,
-        folder=str(folder),
-        shards=[shard.to_dict() for shard in shards],
-        started_at=now.isoformat(timespec="seconds"),
+        run_id,
+        [str(name) for name in inputs],
+        digest,
+        output,
+        str(folder),
+        [shard.to_dict() for shard in shards],
+        started_at,
     )
 
 
@@ -137,8 +116,9 @@ def publish(run: Run, settings: Settings) -> dict[str, Any]:
     """
     work = Workspace(Path(run.folder))
     tables = _tables(work)
+    parts = {name: {"part-00000": table} for name, table in tables.items()}
     manifest = Store(run.output).publish(
-        run.run_id, tables, _info(run, settings, work, tables), settings.keep_runs
+        run.run_id, parts, _info(run, settings, work, tables), settings.keep_runs
     )
     shutil.rmtree(work.folder, ignore_errors=True)
     return manifest
@@ -169,6 +149,8 @@ def cluster_articles(
     Raises
     ------
     InputError, OutputError, RunError
+    BusyError
+        When another process is at work on the output.
 
     Examples
     --------
@@ -182,21 +164,25 @@ def cluster_articles(
     with tempfile.TemporaryDirectory(prefix="dedup-") as scratch:
         target = output or f"{scratch}/out"
         report = progress or (lambda verb, done, total: None)
-        if isinstance(input, pa.Table):
-            Store(target).check()
-            run = _run([], "", str(target), Path(scratch) / "work", [])
-            work = Workspace(Path(run.folder))
-            sign_batches(table_batches(input, settings), 0, settings, work)
-        else:
-            inputs = [input] if isinstance(input, str | Path) else input
-            run = begin(inputs, target, settings)
-            for number in range(len(run.shards)):
-                report("sign", number, len(run.shards))
-                sign(run, number, settings)
-        for verb, function in (("match", match), ("group", group), ("publish", publish)):
-            report(verb, 0, 1)
-            function(run, settings)
-        report("publish", 1, 1)
+        Store(target).check()
+        with locked(target, "cluster_articles") as held:
+            if isinstance(input, pa.Table):
+                run = _run([], "", str(target), Path(scratch) / "work", [])
+                work = Workspace(Path(run.folder))
+                sign_batches(table_batches(input, settings), 0, settings, work)
+            else:
+                inputs = [input] if isinstance(input, str | Path) else input
+                run = begin(inputs, target, settings)
+                for number in range(len(run.shards)):
+                    report("sign", number, len(run.shards))
+                    sign(run, number, settings)
+            for verb, function in (("match", match), ("group", group)):
+                report(verb, 0, 1)
+                function(run, settings)
+            report("publish", 0, 1)
+            held.check()
+            publish(run, settings)
+            report("publish", 1, 1)
         return read(target)
 
 
@@ -224,12 +210,7 @@ def _info(
             "report this as a defect, with the input",
         )
     return {
-        "started_at": run.started_at,
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "settings": settings.model_dump(),
-        "settings_fingerprint": settings.fingerprint(),
-        "versions": _versions(),
-        "input": {"paths": run.inputs, "fingerprint": run.input_fingerprint},
+        **described(run, settings),
         "counts": {
             "rows": rows,
             "articles": clustered,
@@ -251,12 +232,3 @@ def _info(
 
 
 _TIMES = {"seconds", "articles", "repeated_rows"}
-
-
-def _versions() -> dict[str, str]:
-    packages = ("dedup", "numpy", "numba", "scipy", "pyarrow", "datasketch")
-    return {
-        "python": platform.python_version(),
-        "unicode": unicodedata.unidata_version,
-        **{name: version(name) for name in packages},
-    }

@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dedup.pipeline import language
 from dedup.pipeline.furniture import outlets
 from dedup.ragged import Ragged
 from dedup.schemas import DISTINCT
 from dedup.settings import Settings
-from dedup.stages import quote, shingle, story, template, verify
+from dedup.stages import quote, shingle, template, verify
 from dedup.stages.credit import is_agency
 from dedup.threads import ARTICLES, in_order, spans
 
@@ -42,6 +43,14 @@ class Texts(NamedTuple):
     shingles: Ragged
     hours: np.ndarray
     outlets: np.ndarray
+
+
+_NEVER = np.iinfo(np.int64).max
+
+
+def published_or_never(times: pa.ChunkedArray) -> np.ndarray:
+    """Times of publication in microseconds since 1970, the largest int64 where unknown."""
+    return times.cast(pa.int64()).fill_null(_NEVER).to_numpy()
 
 
 def first_hours(times: pa.ChunkedArray, numbers: np.ndarray) -> np.ndarray:
@@ -94,8 +103,8 @@ def only_outlets(
 def gathered(texts: Texts, settings: Settings) -> tuple[verify.Evidence, np.ndarray]:
     """Evidence, and which tokens (bool, shape (n_tokens,)) are not template."""
     tokens, size = texts.tokens, settings.shingle_size
-    layout = _layout(tokens, texts.shingles, settings)
-    own, spoken = quote.own(layout.body, texts.quoted)
+    laid_out = layout(tokens, texts.shingles, settings)
+    own, spoken = quote.own(laid_out.body, texts.quoted)
     parts = spans(len(tokens.lengths), ARTICLES)
 
     def own_words(part: slice) -> shingle.Words:
@@ -105,7 +114,8 @@ def gathered(texts: Texts, settings: Settings) -> tuple[verify.Evidence, np.ndar
     pieces = list(in_order(own_words, parts, settings.threads))
     words = Ragged.joined([piece.sets for piece in pieces], pa.uint64())
     counts = np.concatenate([np.empty(0, np.uint32), *(piece.counts for piece in pieces)])
-    rarities = verify.rarity(words)
+    by_corpus = settings.rarity == "corpus"
+    rarities = verify.rarity(words) if by_corpus else language.rarity(words)
 
     def masses(part: slice) -> np.ndarray:
         values = rarities[words.offsets[part.start] : words.offsets[part.stop]]
@@ -115,7 +125,7 @@ def gathered(texts: Texts, settings: Settings) -> tuple[verify.Evidence, np.ndar
     masses_of = in_order(masses, parts, settings.threads)
     given = verify.Evidence(
         shingles=texts.shingles,
-        places=layout.places,
+        places=laid_out.places,
         masses=tokens._replace(values=np.concatenate([np.empty(0, np.float32), *masses_of])),
         words=words,
         weights=verify.weigh(rarities, counts),
@@ -125,11 +135,11 @@ def gathered(texts: Texts, settings: Settings) -> tuple[verify.Evidence, np.ndar
         late_weight=settings.representation.late_weight,
         size=size,
     )
-    return given, layout.body
+    return given, laid_out.body
 
 
 def to_table(
-    given: verify.Evidence, scored: pa.Table, profiles: story.Profiles, shingles: np.ndarray
+    given: verify.Evidence, scored: pa.Table, terms: language.Terms, shingles: np.ndarray
 ) -> pa.Table:
     """Evidence and profiles as `schemas.DISTINCT`; evidence of texts in no pair is left out.
 
@@ -138,7 +148,7 @@ def to_table(
     given : verify.Evidence
     scored : pa.Table
         Pairs as `schemas.SCORED` describes them.
-    profiles : story.Profiles
+    terms : language.Terms
     shingles : ndarray of int64, shape (n_texts,)
         Shingles of each text, template included.
     """
@@ -155,8 +165,9 @@ def to_table(
         "masses": given.masses.arrow(),
         "words": given.words.arrow(),
         "weights": given.words._replace(values=given.weights).arrow(),
-        "terms": profiles.terms.arrow(),
-        "term_weights": profiles.terms._replace(values=profiles.weights).arrow(),
+        "terms": terms.words.arrow(),
+        "term_counts": terms.words._replace(values=terms.counts).arrow(),
+        "term_frequencies": terms.words._replace(values=terms.frequencies).arrow(),
         "spoken": pa.array(given.spoken),
         "hours": pa.array(given.hours, from_pandas=True),
         "outlet": pa.array(given.outlets),
@@ -193,7 +204,8 @@ def from_table(distinct: pa.Table, settings: Settings) -> verify.Evidence:
     )
 
 
-def _layout(tokens: Ragged, kept: Ragged, settings: Settings) -> shingle.Layout:
+def layout(tokens: Ragged, kept: Ragged, settings: Settings) -> shingle.Layout:
+    """As `shingle.layout`, on several threads."""
     pieces = list(
         in_order(
             lambda part: shingle.layout(tokens.part(part), kept.part(part), settings.shingle_size),

@@ -6,13 +6,15 @@ outlet's name is spelt; what comes back because the story comes back is copy.
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pyarrow as pa
 
 from dedup.ragged import Ragged
 from dedup.schemas import TEMPLATE
 from dedup.settings import Settings
-from dedup.stages import candidates, cluster, template
+from dedup.stages import candidates, template
 from dedup.threads import together
 
 
@@ -21,22 +23,27 @@ def without_template(
 ) -> tuple[Ragged, pa.Table]:
     """Shingles without page furniture and common phrases, and the table of what was left out.
 
-    Which articles are versions of one story has to be known to count stories, and what is template
-    to tell versions: so first what an outlet repeats beyond any story goes, then versions are told
-    by what is left, then stories are counted.
+    Articles are versions of one story as far as they are close copies, template included.
     """
-    sources = outlets(names)
+    # Counted up from 0 for the known, -1 for the unknown.
+    _, sources = np.unique(np.append(outlets(names), -1), return_inverse=True)
+    sources = sources[:-1] - 1
     profile, everywhere = settings.representation, np.zeros_like(sources)
-    (by_source, beyond, stories), by_all = together(
+    least = np.array([settings.template_stories, settings.template_articles]) * profile.repeats
+    versions, by_source, by_all = together(
         settings.threads,
-        lambda: _stories(shingles, sources, settings),
+        lambda: _versions(shingles, settings),
+        lambda: template.repeats(shingles, sources, min(least)),
         lambda: template.repeats(shingles, everywhere, settings.common_stories),
     )
-    least = profile.repeats * settings.template_stories
-    floors = template.floors(by_source, sources, least, profile.share)
-    repeated = beyond | template.in_stories(by_source, stories, floors)
+    by_stories, by_articles = (
+        template.floors(by_source, sources, floor, profile.share) for floor in least
+    )
+    held = template.members(by_source)
+    repeated = held.lengths >= by_articles
+    repeated |= template.stories(held, versions, by_stories) >= by_stories
     floors = template.floors(by_all, everywhere, settings.common_stories, profile.share)
-    common = template.in_stories(by_all, stories, floors)
+    common = template.stories(template.members(by_all), versions, floors) >= floors
     unnamed = pa.nulls(len(sources), pa.string())
     left_out = np.concatenate(
         [template.places(by_source, repeated), template.places(by_all, common)]
@@ -68,29 +75,17 @@ def _template_table(
     )
 
 
-def _stories(
-    shingles: Ragged, sources: np.ndarray, settings: Settings
-) -> tuple[template.Repeats, np.ndarray, np.ndarray]:
-    """What repeats within sources, which of it beyond any story, and the story of each article.
-
-    Articles are of one story as far as they are close copies.
-    """
-    profile, each = settings.representation, np.arange(len(sources))
-    by_source = template.repeats(shingles, sources, profile.repeats * settings.template_stories)
-    least = profile.repeats * settings.template_articles
-    floors = template.floors(by_source, sources, least, profile.share)
-    beyond = template.in_stories(by_source, each, floors)
-    furniture = template.places(by_source, beyond)
-    rest = candidates.sketch(shingles, profile.scale * settings.sketch_scale, furniture)
-    left, right = candidates.close_pairs(rest, settings.version_floor, settings.bucket_cap)
-    return by_source, beyond, cluster.components(len(sources), left, right)
+def _versions(shingles: Ragged, settings: Settings) -> Ragged:
+    """Articles that each is a version of one story with, as `template.neighbours`."""
+    sketches = candidates.sketch(shingles, settings.representation.scale * settings.sketch_scale)
+    pairs = candidates.close_pairs(sketches, settings.version_floor, settings.bucket_cap)
+    return template.neighbours(*pairs, len(shingles.lengths))
 
 
 def outlets(sources: pa.StringArray) -> np.ndarray:
-    """A number per outlet, -1 where it is unknown."""
+    """A number (int64) per outlet, the same in every run; -1 where it is unknown."""
     spelt = sources.dictionary_encode()
-    outlets = pa.array(
-        [template.outlet(name) for name in spelt.dictionary.to_pylist()], pa.string()
-    )
-    codes = outlets.dictionary_encode().indices.take(spelt.indices).fill_null(-1)
-    return codes.to_numpy(zero_copy_only=False).astype(np.int64)
+    keys = [template.outlet(name).encode() for name in spelt.dictionary.to_pylist()]
+    digests = [hashlib.blake2b(key, digest_size=8).digest() for key in keys]
+    numbers = np.array([int.from_bytes(digest, "little") >> 1 for digest in digests] + [-1])
+    return numbers[spelt.indices.fill_null(-1).to_numpy(zero_copy_only=False)]

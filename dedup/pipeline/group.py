@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.pipeline import evidence, stories
-from dedup.schemas import CLUSTERS, LINEAGE, PAIRS, SUMMARY, table_name
+from dedup.schemas import CLUSTERS, PAIRS, SUMMARY, table_name
 from dedup.settings import Settings
 from dedup.stages import candidates, cluster, verify
 from dedup.threads import together
 from dedup.workspace import Workspace
 
 
-class _Pairs(NamedTuple):
+class Pairs(NamedTuple):
     """Scored pairs of distinct texts, by number."""
 
     left: np.ndarray
@@ -29,7 +29,7 @@ class _Pairs(NamedTuple):
     scores: verify.Scores
 
 
-class _Groups(NamedTuple):
+class Groups(NamedTuple):
     """Groups that articles are in, each by the position of the article that it is named after."""
 
     leads: np.ndarray
@@ -48,32 +48,21 @@ def group(settings: Settings, work: Workspace) -> dict[str, Any]:
     started = time.perf_counter()
     articles, distinct = work.read("matched"), work.read("distinct")
     given = evidence.from_table(distinct, settings)
-    labels, pairs = _clusters(given, work.read("scored"), settings)
-    numbers = articles["distinct"].to_numpy()
-    leads = _leads(articles, labels[numbers], _fullness(labels, numbers, pairs, given), settings)
+    leads, pairs = clustered(articles, given, work.read("scored"), settings)
     told = stories.stories(articles, distinct, work.read("forms"), leads, settings)
-    clusters, verified = together(
-        settings.threads,
-        lambda: _cluster_table(articles, distinct, _Groups(leads, told), given, settings),
-        lambda: _pair_table(articles, distinct, leads, pairs, settings),
-    )
-    tables = {
-        CLUSTERS: clusters,
-        PAIRS: verified,
-        SUMMARY: _summary_table(clusters),
-        LINEAGE: LINEAGE.empty_table(),
-    }
-    for schema, table in tables.items():
-        work.write_table(f"out-{table_name(schema)}", table)
+    tables = tabled(articles, distinct, Groups(leads, told), given, pairs, settings)
+    for name, table in tables.items():
+        work.write_table(f"out-{name}", table)
+    clusters = tables["clusters"]
     sizes = clusters["cluster_size"].to_numpy()
-    relations = pc.value_counts(tables[PAIRS]["relation"]).to_pylist()
+    relations = pc.value_counts(tables["pairs"]["relation"]).to_pylist()
     return work.note(
         "grouped",
         {
-            "clusters": tables[SUMMARY].num_rows,
+            "clusters": tables["summary"].num_rows,
             "clustered": int((sizes > 1).sum()),
             "singles": int((sizes == 1).sum()),
-            "pairs": tables[PAIRS].num_rows,
+            "pairs": tables["pairs"].num_rows,
             "pairs_by_relation": {
                 entry["values"]: entry["counts"]
                 for entry in sorted(relations, key=lambda entry: str(entry["values"]))
@@ -83,9 +72,48 @@ def group(settings: Settings, work: Workspace) -> dict[str, Any]:
     )
 
 
+def clustered(
+    articles: pa.Table, given: verify.Evidence, scored: pa.Table, settings: Settings
+) -> tuple[np.ndarray, Pairs]:
+    """Lead of each article's cluster, by position, and all scored pairs of texts.
+
+    Parameters
+    ----------
+    articles : pa.Table
+        As `schemas.MATCHED`, in the order of their ids.
+    given : verify.Evidence
+        Of the distinct texts.
+    scored : pa.Table
+        Their pairs, as `schemas.SCORED`.
+    settings : Settings
+    """
+    labels, pairs = _clusters(given, scored, settings)
+    numbers = articles["distinct"].to_numpy()
+    fullness = _fullness(labels, numbers, pairs)
+    return _leads(articles, labels[numbers], (fullness, given.shingles.lengths), settings), pairs
+
+
+def tabled(
+    articles: pa.Table,
+    distinct: pa.Table,
+    groups: Groups,
+    given: verify.Evidence,
+    pairs: Pairs,
+    settings: Settings,
+) -> dict[str, pa.Table]:
+    """The tables ``clusters``, ``pairs`` and ``summary``; a cluster has the id of its lead."""
+    clusters, verified = together(
+        settings.threads,
+        lambda: _cluster_table(articles, distinct, groups, given, settings),
+        lambda: _pair_table(articles, distinct, groups.leads, pairs, settings),
+    )
+    tables = {CLUSTERS: clusters, PAIRS: verified, SUMMARY: _summary_table(clusters)}
+    return {table_name(schema): table for schema, table in tables.items()}
+
+
 def _clusters(
     given: verify.Evidence, scored: pa.Table, settings: Settings
-) -> tuple[np.ndarray, _Pairs]:
+) -> tuple[np.ndarray, Pairs]:
     """Cluster of each distinct text (its smallest member's number), and all scored pairs."""
     n, limit = len(given.shingles.offsets) - 1, settings.component_limit
     left, right = scored["left"].to_numpy(), scored["right"].to_numpy()
@@ -113,17 +141,15 @@ def _clusters(
 
 def _score(
     given: verify.Evidence, left: np.ndarray, right: np.ndarray, settings: Settings
-) -> _Pairs:
+) -> Pairs:
     scores = verify.score_all(given, left, right, settings.shared_floor, settings.threads)
-    return _Pairs(left, right, scores)
+    return Pairs(left, right, scores)
 
 
-def _fullness(
-    labels: np.ndarray, numbers: np.ndarray, pairs: _Pairs, given: verify.Evidence
-) -> np.ndarray:
+def _fullness(labels: np.ndarray, numbers: np.ndarray, pairs: Pairs) -> np.ndarray:
     """How much of its cluster each distinct text contains: float64, shape (n_distinct,).
 
-    The containments of all other members in it, summed; equal sums are told apart by length.
+    The containments of all other members in it, summed.
     """
     copies = np.bincount(numbers, minlength=len(labels))
     together = labels[pairs.left] == labels[pairs.right]
@@ -131,24 +157,29 @@ def _fullness(
     fullness = copies - 1.0
     np.add.at(fullness, right, pairs.scores.containment_left[together] * copies[left])
     np.add.at(fullness, left, pairs.scores.containment_right[together] * copies[right])
-    lengths = given.shingles.lengths
-    return fullness + lengths / (1.0 + lengths.max(initial=0)) * 1e-6
+    return fullness
 
 
 def _leads(
-    articles: pa.Table, clusters: np.ndarray, fullness: np.ndarray, settings: Settings
+    articles: pa.Table,
+    clusters: np.ndarray,
+    full: tuple[np.ndarray, np.ndarray],
+    settings: Settings,
 ) -> np.ndarray:
-    """Lead of each article's cluster, by position: the fullest of the early versions."""
+    """Lead of each article's cluster, by position: the fullest of the early versions.
+
+    `full` is the fullness of each distinct text, and its length, which decides between equals.
+    """
     numbers = articles["distinct"].to_numpy()
-    never = np.iinfo(np.int64).max
-    published = articles["published_at"].cast(pa.int64()).fill_null(never).to_numpy()
-    first = np.full(clusters.max(initial=-1) + 1, never)
+    published = evidence.published_or_never(articles["published_at"])
+    first = np.full(clusters.max(initial=-1) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, clusters, published)
     window = int(settings.lead_minutes * 60_000_000)
-    # Where no member is dated, `first` is `never` and all of them are early.
+    # Where no member is dated, all of them are early.
     late = published - window > first[clusters]
     positions = np.arange(len(clusters))
-    order = np.lexsort((positions, -fullness[numbers], late, clusters))
+    fullness, lengths = (measure[numbers] for measure in full)
+    order = np.lexsort((positions, -lengths, -fullness, late, clusters))
     _, starts = np.unique(clusters[order], return_index=True)
     leads = np.empty(len(first), np.int64)
     leads[clusters[order[starts]]] = order[starts]
@@ -158,7 +189,7 @@ def _leads(
 def _cluster_table(
     articles: pa.Table,
     distinct: pa.Table,
-    groups: _Groups,
+    groups: Groups,
     given: verify.Evidence,
     settings: Settings,
 ) -> pa.Table:
@@ -205,7 +236,7 @@ def _cluster_table(
 
 
 def _pair_table(
-    articles: pa.Table, distinct: pa.Table, leads: np.ndarray, pairs: _Pairs, settings: Settings
+    articles: pa.Table, distinct: pa.Table, leads: np.ndarray, pairs: Pairs, settings: Settings
 ) -> pa.Table:
     """Pairs that reach the floor; identical texts stand for one another through the first of them.
 
@@ -217,8 +248,11 @@ def _pair_table(
     shingles = distinct["shingles_counted"].to_numpy()[numbers]
     kept = pairs.scores.similarity >= np.float32(settings.similarity_floor)
     scores = verify.Scores(*(column[kept] for column in pairs.scores))
-    left = np.concatenate([first[pairs.left[kept]], first[numbers[again]]])
-    right = np.concatenate([first[pairs.right[kept]], again])
+    # Texts follow the time of publication, articles their ids.
+    ends = np.stack([first[pairs.left[kept]], first[pairs.right[kept]]])
+    scores = verify.turned(scores, ends[0] > ends[1])
+    left = np.concatenate([ends.min(axis=0), first[numbers[again]]])
+    right = np.concatenate([ends.max(axis=0), again])
     ones = np.ones(len(again), np.float32)
     similarity = np.concatenate([scores.similarity, ones])
     ids, times = articles["article_id"], articles["published_at"]

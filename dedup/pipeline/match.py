@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.numbering import number
-from dedup.pipeline import evidence, furniture, stories
-from dedup.plan import plan
+from dedup.pipeline import evidence, furniture, language
+from dedup.pipeline.evidence import published_or_never
+from dedup.plan import Plan, plan
 from dedup.ragged import Ragged
 from dedup.schemas import CANDIDATES, FORMS, MATCHED, REJECTS, SCORED
 from dedup.settings import Settings
@@ -59,7 +60,7 @@ class Prepared(NamedTuple):
 def prepare(signed: pa.Table, settings: Settings) -> Prepared:
     """Put signed articles in order, collapse equal texts, and take the template out of them."""
     articles, rejects = _unique_ids(signed)
-    numbers, first = _distinct_texts(articles["text_hash"].to_numpy())
+    numbers, first = _distinct_texts(articles)
     names = articles["source"].combine_chunks().take(pa.array(first))
     places = articles["place"].to_numpy()[first]
     tokens = Ragged.gather(signed["tokens"], places)
@@ -93,18 +94,18 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
         lambda: evidence.gathered(texts, settings),
         lambda: _candidates(texts.shingles, settings),
     )
-    (scored, forms), profiles = together(
+    (kept, forms), terms = together(
         settings.threads,
-        lambda: _scored(given, found, settings),
-        lambda: stories.profiles(texts.tokens.keep(body), settings),
+        lambda: scored(given, found, settings),
+        lambda: language.terms(texts.tokens.keep(body), settings),
     )
-    distinct = evidence.to_table(given, scored, profiles, ready.shingles)
+    distinct = evidence.to_table(given, kept, terms, ready.shingles)
     matched = articles.append_column(MATCHED.field("distinct"), pa.array(ready.numbers))
     tables = {
         "distinct": distinct,
         "matched": matched.select(MATCHED.names).cast(MATCHED),
         "rejects-duplicates": ready.rejects,
-        "scored": scored,
+        "scored": kept,
         "forms": forms,
         "out-template": ready.template,
         "out-candidates": _candidate_table(articles["article_id"], ready.first, found),
@@ -156,19 +157,24 @@ def _unique_ids(signed: pa.Table) -> tuple[pa.Table, pa.Table]:
     return articles, pa.table(columns).cast(REJECTS)
 
 
-def _distinct_texts(text_hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _distinct_texts(articles: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Number of each article's text, and the first article that has each text.
 
-    A text without tokens (hash 0) is the same as no other.
+    Texts are numbered, and articles are first, in the order of publication: undated ones last, of
+    equal times the text with the smaller hash, the article with the smaller id. A text without
+    tokens (hash 0) is the same as no other.
     """
-    numbers, found = number(text_hashes)
-    empty = text_hashes == 0
+    hashes = articles["text_hash"].to_numpy()
+    numbers, found = number(hashes)
+    empty = hashes == 0
     numbers[empty] = found + np.arange(empty.sum())
-    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    ranks = np.empty(len(order), np.int64)
-    ranks[order] = np.arange(len(order))
-    return ranks[inverse], first[order]
+    published = published_or_never(articles["published_at"])
+    order = np.lexsort((hashes, published))  # equal ones stay in the order of their ids
+    texts, places = np.unique(numbers[order], return_index=True)
+    by_place = np.argsort(places)
+    ranks = np.empty(len(texts), np.int64)
+    ranks[by_place] = np.arange(len(texts))
+    return ranks[numbers], order[places[by_place]]
 
 
 def _shingles(tokens: Ragged, settings: Settings) -> Ragged:
@@ -180,20 +186,26 @@ def _shingles(tokens: Ragged, settings: Settings) -> Ragged:
     return Ragged.joined(list(pieces), pa.uint64())
 
 
-def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candidates, int]:
-    """Candidates of both generators, and the number of capped buckets."""
-    banding = plan(
-        _JACCARD * settings.similarity_floor, settings.recall_at_floor, settings.num_perm
-    )
-    cap = settings.bucket_cap
-    n = len(shingles.offsets) - 1
+def banded(settings: Settings) -> Plan:
+    """Bands and rows that keep the settings' promise."""
+    floor = _JACCARD * settings.similarity_floor
+    return plan(floor, settings.recall_at_floor, settings.num_perm)
+
+
+def signed(shingles: Ragged, settings: Settings) -> np.ndarray:
+    """Signatures: uint32, shape (n_texts, num_perm)."""
     pieces = in_order(
         lambda part: sign.sign(shingles.part(part), settings.num_perm, settings.seed),
-        spans(n, ARTICLES),
+        spans(len(shingles.lengths), ARTICLES),
         settings.threads,
     )
-    empty = np.empty((0, settings.num_perm), np.uint32)
-    signatures = np.concatenate([empty, *pieces])
+    return np.concatenate([np.empty((0, settings.num_perm), np.uint32), *pieces])
+
+
+def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candidates, int]:
+    """Candidates of both generators, and the number of capped buckets."""
+    banding, cap = banded(settings), settings.bucket_cap
+    signatures = signed(shingles, settings)
     members = np.flatnonzero(shingles.lengths)
     bands = in_order(
         lambda band: candidates.band_pairs(
@@ -214,18 +226,19 @@ def _candidate_table(
     ids: pa.ChunkedArray, first: np.ndarray, found: candidates.Candidates
 ) -> pa.Table:
     """Candidates by the ids of the first articles that have the texts."""
-    names = ids.take(pa.array(first)).combine_chunks()
+    ids = ids.combine_chunks()
     tables = []
     for generator, bit in (("lsh", candidates.LSH), ("sketch", candidates.SKETCH)):
         chosen = (found.generators & bit) > 0
-        left, right = (pa.array(end[chosen]) for end in (found.left, found.right))
-        named = pa.array([generator]).take(pa.array(np.zeros(len(left), np.int64)))
-        columns = [names.take(left), names.take(right), named]
+        # Positions follow the ids, and left is the smaller.
+        pair = np.sort([first[found.left[chosen]], first[found.right[chosen]]], axis=0)
+        named = pa.array([generator]).take(pa.array(np.zeros(pair.shape[1], np.int64)))
+        columns = [ids.take(pa.array(pair[0])), ids.take(pa.array(pair[1])), named]
         tables.append(pa.Table.from_arrays(columns, schema=CANDIDATES))
     return pa.concat_tables(tables)
 
 
-def _scored(
+def scored(
     given: verify.Evidence, found: candidates.Candidates, settings: Settings
 ) -> tuple[pa.Table, pa.Table]:
     """Candidates similar enough to take part in clustering, and those that fill in one form."""
@@ -236,13 +249,13 @@ def _scored(
     kept = scores.similarity >= np.float32(settings.representation.cohesion * floor)
     forms = verify.forms(scores, floor)
     ends = [pa.array(found.left[forms]), pa.array(found.right[forms])]
-    scored = [
+    columns = [
         pa.array(found.left[kept]),
         pa.array(found.right[kept]),
         pa.array(found.generators[kept]),
         pa.array(scores.similarity[kept]),
     ]
     return (
-        pa.Table.from_arrays(scored, schema=SCORED),
+        pa.Table.from_arrays(columns, schema=SCORED),
         pa.Table.from_arrays(ends, schema=FORMS),
     )

@@ -78,7 +78,8 @@ class Body(NamedTuple):
     quoted : ndarray of uint8, shape (n_tokens,)
         1 for each token in quotation marks.
     hashes : ndarray of uint64, shape (n_articles,)
-        See `shingle.text_hashes`; lists included, because two tables may differ in nothing else.
+        See `shingle.text_hashes`; of lists as well, because two tables may differ in nothing else,
+        and of where the quotation marks are.
     credits : Credits
     """
 
@@ -101,7 +102,9 @@ def read_body(texts: pa.LargeStringArray, settings: Settings) -> Body:
         inside = quoted(texts, tokens.starts, tokens.offsets)
     else:
         inside = np.zeros(len(tokens.hashes), np.uint8)
-    return Body(tokens, inside, shingle.text_hashes(everything), credited)
+    marks = body._replace(values=inside.astype(np.uint64))
+    hashes = shingle.text_hashes(everything) ^ shingle.text_hashes(marks)
+    return Body(tokens, inside, hashes, credited)
 
 
 def _sign(articles: pa.RecordBatch, settings: Settings) -> tuple[pa.RecordBatch, pa.RecordBatch]:

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 from urllib.parse import unquote
@@ -55,12 +56,15 @@ class File(NamedTuple):
         Bytes.
     version : str
         Size with entity tag or time of modification: differs when the content does.
+    modified : datetime
+        Time of modification, UTC; 1970 where the storage tells none.
     """
 
     url: str
     root: str
     size: int
     version: str
+    modified: datetime
 
 
 def locate(inputs: Iterable[str | Path]) -> list[File]:
@@ -85,6 +89,34 @@ def locate(inputs: Iterable[str | Path]) -> list[File]:
             # Of several roots the outermost counts, whichever input came first.
             found[file.url] = min(file, found.get(file.url, file), key=lambda f: len(f.root))
     return sorted(found.values())
+
+
+def within(folder: str | Path) -> list[File]:
+    """Files of any format in a folder and all folders in it, sorted by URL; there may be none.
+
+    Names that begin with "." or "_" are passed over. On an object store a folder is only there
+    while there is something in it, so one that is missing has no files.
+
+    Raises
+    ------
+    InputError
+        When it is not a folder, or cannot be reached.
+    """
+    given = str(folder)
+    try:
+        storage, path = _storage(given)
+        storage.invalidate_cache()
+        is_missing = not storage.exists(path)
+        is_folder = storage.isdir(path) or (is_missing and not isinstance(storage, LocalFileSystem))
+        found = _inside(storage, path) if is_folder and not is_missing else {}
+    except Exception as error:  # each storage has error types of its own
+        raise _unreachable(given, error) from error
+    if not is_folder:
+        there = "nothing there" if is_missing else "a file"
+        raise InputError(printable(given), "a folder", there, "check the path")
+    if is_missing:
+        _log.warning("there is nothing under %s", printable(given))
+    return sorted(_described(storage, found, path))
 
 
 def format_of(url: str) -> str | None:
@@ -158,11 +190,17 @@ def _files(given: str) -> list[File]:
         raise InputError(
             printable(given), "a file, a folder or a pattern", "nothing there", "check the path"
         )
-    files = [
-        File(_url(storage, name), _url(storage, root), info.get("size") or 0, _version(info))
+    return _of_known_format(_described(storage, found, root), given)
+
+
+def _described(
+    storage: AbstractFileSystem, found: dict[str, dict[str, Any]], root: str
+) -> list[File]:
+    folder = _url(storage, root)
+    return [
+        File(_url(storage, name), folder, info.get("size") or 0, _version(info), _modified(info))
         for name, info in found.items()
     ]
-    return _of_known_format(files, given)
 
 
 def _of_known_format(files: list[File], given: str) -> list[File]:
@@ -220,6 +258,15 @@ def _url(storage: AbstractFileSystem, path: str) -> str:
 def _version(info: dict[str, Any]) -> str:
     marks = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
     return f"{info.get('size')}-{next((info[mark] for mark in marks if info.get(mark)), '')}"
+
+
+def _modified(info: dict[str, Any]) -> datetime:
+    marks = ("mtime", "LastModified", "last_modified", "updated", "created")
+    value = next((info[mark] for mark in marks if info.get(mark)), 0)
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    when = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def _unreachable(url: str, error: Exception) -> InputError:

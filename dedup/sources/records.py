@@ -60,7 +60,8 @@ def broken_off(file: str, row: int | None, error: Exception) -> Fault:
         may read it whole.
     """
     cause = error.__cause__ or error
-    if isinstance(cause, ConnectionError | TimeoutError) or not isinstance(cause, BROKEN):
+    of_the_file = (*BROKEN, InputError, UnicodeDecodeError)
+    if isinstance(cause, ConnectionError | TimeoutError) or not isinstance(cause, of_the_file):
         raise error
     return Fault(file, row, None, "unreadable", printable(" ".join(str(error).split())))
 

@@ -34,6 +34,8 @@ class Shard:
         Of a Parquet file, the row groups it holds, ascending.
     texts : tuple of str
         Of text files, their paths below `file`.
+    fault : str, optional
+        Why not one row of `file` can be read; then all of it is one reject.
     """
 
     file: str
@@ -43,6 +45,7 @@ class Shard:
     first_row: int = 0
     row_groups: tuple[int, ...] | None = None
     texts: tuple[str, ...] = ()
+    fault: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Fields as JSON has them; ``Shard(**fields)`` gives the shard back."""

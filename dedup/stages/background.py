@@ -17,8 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numba import njit
 
 from dedup.ragged import Ragged
+
+UNKNOWN = 1e-7
+"""Frequency, as a share of tokens, of a word in no list: a tenth of the rarest there."""
 
 Tokenise = Callable[[pa.LargeStringArray], Ragged]
 
@@ -55,10 +59,11 @@ def background(tokenise: Tokenise) -> Background:
     return Background(hashes[largest], frequencies[largest])
 
 
-def frequencies(known: Background, hashes: np.ndarray, otherwise: float) -> np.ndarray:
-    """Frequency of each hash (uint64, any shape), as float64; `otherwise` where it is unknown."""
-    at = np.minimum(np.searchsorted(known.hashes, hashes), len(known.hashes) - 1)
-    return np.where(known.hashes[at] == hashes, known.frequencies[at], otherwise)
+def frequencies(known: Background, hashes: np.ndarray) -> np.ndarray:
+    """Frequency of each hash (uint64), as float64; `UNKNOWN` where no list has it."""
+    result = np.full(len(hashes), UNKNOWN)
+    _look_up(known.hashes, known.frequencies, hashes, result)
+    return result
 
 
 def _by_token(bands: list[list[str]], tokenise: Tokenise) -> tuple[np.ndarray, np.ndarray]:
@@ -72,3 +77,20 @@ def _by_token(bands: list[list[str]], tokenise: Tokenise) -> tuple[np.ndarray, n
     each = np.repeat(10.0 ** (-exponents / 100), tokens.lengths)
     hashes, places = np.unique(tokens.values, return_inverse=True)
     return hashes, np.minimum(np.bincount(places, each, minlength=len(hashes)), 1.0)
+
+
+_S32 = np.uint64(32)
+
+
+@njit(cache=True, nogil=True)
+def _look_up(known, frequencies, hashes, result):  # type: ignore[no-untyped-def]
+    """Hashes are uniform, so each is looked for near its share of the table's length."""
+    n = len(known)
+    for at in range(len(hashes)):
+        place = np.int64(((hashes[at] >> _S32) * np.uint64(n)) >> _S32)
+        while place > 0 and known[place - 1] >= hashes[at]:
+            place -= 1
+        while place < n and known[place] < hashes[at]:
+            place += 1
+        if place < n and known[place] == hashes[at]:
+            result[at] = frequencies[place]

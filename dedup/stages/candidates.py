@@ -1,7 +1,8 @@
 """Signatures and sketches to candidate pairs.
 
-Law: a candidate is a proposal, nothing more; which generator proposed it is remembered, and no
-bucket costs more than linear work in its members beyond the cap.
+Law: a candidate is a proposal, nothing more; which generator proposed it is remembered. The first
+members of a bucket are each paired with all of it, so a bucket costs linear work, and what it joins
+stays joined.
 
 Two generators. MinHash LSH banding finds texts that are alike as wholes (Leskovec, Rajaraman and
 Ullman, "Mining of Massive Datasets", chapter 3). A join on scaled MinHash sketches (FracMinHash;
@@ -11,6 +12,7 @@ one, because both keep the same shingles wherever they stand.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +32,7 @@ class Proposals(NamedTuple):
     keys : ndarray of uint64, shape (n_pairs,)
         Pairs of articles by position, the smaller in the upper 32 bits; each once.
     capped : int
-        Buckets that were larger than the cap and so were linked instead of paired out.
+        Buckets of which not every member is paired with all.
     """
 
     keys: np.ndarray
@@ -53,18 +55,9 @@ class Candidates(NamedTuple):
     generators: np.ndarray
 
 
-def sketch(shingles: Ragged, scale: int, without: np.ndarray | None = None) -> Ragged:
-    """Scaled MinHash: the shingle hashes in the lowest 1/`scale` of the 64-bit range.
-
-    Parameters
-    ----------
-    without : ndarray of int64, optional
-        Positions in `shingles.values` that are to be left out.
-    """
-    mask = shingles.values <= np.uint64((1 << 64) // scale - 1)
-    if without is not None:
-        mask[without] = False
-    return shingles.keep(mask)
+def sketch(shingles: Ragged, scale: int) -> Ragged:
+    """Scaled MinHash: the shingle hashes in the lowest 1/`scale` of the 64-bit range."""
+    return shingles.keep(shingles.values <= np.uint64((1 << 64) // scale - 1))
 
 
 def band_pairs(signatures: np.ndarray, members: np.ndarray, rows: range, cap: int) -> Proposals:
@@ -78,10 +71,25 @@ def band_pairs(signatures: np.ndarray, members: np.ndarray, rows: range, cap: in
     rows : range
         Columns of the signatures.
     cap : int
-        Largest bucket that is paired out in full.
+        Members of a bucket, by position, that are paired with all of it.
     """
     hashes = _band_hashes(signatures, members, rows.start, rows.stop)
     return Proposals(*_bucket_pairs(*_buckets(hashes, members), cap))
+
+
+def band_keys(signatures: np.ndarray, rows: int, bands: int) -> Ragged:
+    """The keys (uint64) of every band of each signature; equal where all the band's rows are."""
+    everyone = np.arange(len(signatures))
+    columns = [
+        _band_hashes(signatures, everyone, band * rows, (band + 1) * rows) for band in range(bands)
+    ]
+    keys = np.stack(columns, axis=1).ravel()
+    return Ragged(keys, np.arange(len(signatures) + 1) * bands)
+
+
+def counted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct packed pairs, rising, and how often each stands in `keys`."""
+    return _runs(np.sort(keys))
 
 
 def sketch_pairs(sketches: Ragged, min_shared: int, cap: int) -> Proposals:
@@ -93,7 +101,7 @@ def sketch_pairs(sketches: Ragged, min_shared: int, cap: int) -> Proposals:
     min_shared : int
         Higher proposes fewer, surer pairs.
     cap : int
-        Largest bucket that is paired out in full.
+        Members of a bucket, by position, that are paired with all of it.
     """
     keys, counts, capped = _shared_hashes(sketches, cap)
     return Proposals(keys[counts >= min_shared], capped)
@@ -137,11 +145,16 @@ def _buckets(hashes: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.nda
 def union(by_lsh: list[Proposals], by_sketch: Proposals) -> Candidates:
     """Pairs of any band or of the sketch join, with their generators."""
     lsh = np.unique(np.concatenate([band.keys for band in by_lsh]))
-    keys = np.union1d(lsh, by_sketch.keys)
-    generators = np.zeros(len(keys), np.uint8)
-    generators[np.searchsorted(keys, lsh)] |= LSH
-    generators[np.searchsorted(keys, by_sketch.keys)] |= SKETCH
-    return Candidates(*ends(keys), generators)
+    return of_generators({LSH: lsh, SKETCH: by_sketch.keys})
+
+
+def of_generators(keys: Mapping[np.uint8, np.ndarray]) -> Candidates:
+    """Pairs that any generator proposes, each generator's packed and distinct."""
+    every = np.unique(np.concatenate(list(keys.values())))
+    generators = np.zeros(len(every), np.uint8)
+    for generator, proposed in keys.items():
+        generators[np.searchsorted(every, proposed)] |= generator
+    return Candidates(*ends(every), generators)
 
 
 def pack(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -198,29 +211,21 @@ def _runs(keys):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _bucket_pairs(members, starts, cap):  # type: ignore[no-untyped-def]
-    """Packed pairs of members of one bucket, and the number of buckets over the cap.
+    """Packed pairs of a bucket's first members with all of it, and the number of larger buckets.
 
-    The members of a bucket rise. In a bucket over the cap each member is paired with the first
-    (the hub) and with the next few, so that it stays one component.
+    The members of a bucket rise.
     """
-    total, capped = 0, 0
+    total, larger = 0, 0
     for bucket in range(len(starts) - 1):
         size = starts[bucket + 1] - starts[bucket]
-        total += size * (size - 1) // 2 if size <= cap else size * (1 + _NEIGHBOURS)
+        first = min(size, cap)
+        total += first * (first - 1) // 2 + first * (size - first)
+        larger += size > cap
     pairs, count = np.empty(total, np.uint64), 0
     for bucket in range(len(starts) - 1):
         start, end = starts[bucket], starts[bucket + 1]
-        over = end - start > cap
-        capped += over
-        for i in range(start, end):
-            reach = min(end, i + 1 + _NEIGHBOURS) if over else end
-            for j in range(i + 1, reach):
+        for i in range(start, min(end, start + cap)):
+            for j in range(i + 1, end):
                 pairs[count] = (np.uint64(members[i]) << _S32) | np.uint64(members[j])
                 count += 1
-            if over and i > start + _NEIGHBOURS:
-                pairs[count] = (np.uint64(members[start]) << _S32) | np.uint64(members[i])
-                count += 1
-    return pairs[:count], capped
-
-
-_NEIGHBOURS = 8
+    return pairs, larger

@@ -10,7 +10,8 @@ Two reports of one event share little verbatim text, but the names and the rare 
 weighs the square of its inverse document frequency: names tell events apart where topics share the
 common words. Document frequencies start from those of the language at large, as if `PRIOR_TEXTS`
 texts had been read before, and the corpus takes over as it grows. Of each text the `LONGEST`
-heaviest words count, because a long report has much that the others leave out.
+heaviest words count, because a long report has much that the others leave out; which they are, the
+language alone says, so that a text's profile is its own.
 
 Candidates come from an inverted index in the order of publication, within the window only. Of each
 cluster the `PROPOSING` heaviest words propose, each at most `POSTINGS` clusters, the latest, so the
@@ -33,8 +34,6 @@ PRIOR_TEXTS = 500
 """Texts of the language at large that document frequencies start from."""
 TYPICAL_TOKENS = 400
 """Tokens of such a text."""
-UNKNOWN_WORD = 1e-7
-"""Frequency, as a share of tokens, of a word in no list: a tenth of the rarest there."""
 LONGEST = 128
 """Words of a text or cluster that count."""
 LEAST = 0.03
@@ -114,6 +113,34 @@ def distinct(sets: Ragged) -> tuple[np.ndarray, np.ndarray]:
     return numbers, hashes
 
 
+def heaviest(words: Ragged, counts: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """Which words of each text are the `LONGEST` heaviest, of equal ones those first in the list.
+
+    Parameters
+    ----------
+    words : Ragged of uint64
+        Distinct words of each text.
+    counts : ndarray of uint32
+        How often each of `words.values` stands in its text.
+    frequencies : ndarray of float64
+        Share of tokens, 0 to 1, that each of them has in the language at large.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_values,)
+    """
+    idf = np.log(np.maximum(1 / expected(frequencies) - 1, 1))
+    weights = ((1 + np.log(np.minimum(counts, 63))) * idf * idf).astype(np.float32)
+    mask = np.empty(len(weights), bool)
+    _mask_heaviest(words.offsets, weights, LONGEST, mask)
+    return mask
+
+
+def expected(frequencies: np.ndarray) -> np.ndarray:
+    """Share of texts, 0 to 1, that hold a word of such a frequency, tokens drawn at random."""
+    return -np.expm1(-TYPICAL_TOKENS * frequencies)
+
+
 def weigh(
     numbers: np.ndarray, counts: np.ndarray, frequencies: np.ndarray, texts: int
 ) -> np.ndarray:
@@ -135,9 +162,8 @@ def weigh(
     ndarray of float32, shape (n_values,)
         0 or more; 0 for a word that half of all texts have.
     """
-    expected = -np.expm1(-TYPICAL_TOKENS * frequencies)  # share of texts, tokens drawn at random
     found = np.bincount(numbers, minlength=len(frequencies))
-    share = (PRIOR_TEXTS * expected + found) / (PRIOR_TEXTS + texts)
+    share = (PRIOR_TEXTS * expected(frequencies) + found) / (PRIOR_TEXTS + texts)
     idf = np.log(np.maximum(1 / np.minimum(share, 1) - 1, 1))
     weights = np.empty(len(numbers), np.float32)
     _fill_weights(numbers, counts, (idf * idf).astype(np.float32), weights)
@@ -229,7 +255,13 @@ def pairs(given: Index, places: slice) -> Pairs:
     return Pairs(np.minimum(left, right), np.maximum(left, right), cosine)
 
 
-def join(found: list[Pairs], hours: np.ndarray, window: float, floor: float) -> np.ndarray:
+def join(
+    found: list[Pairs],
+    hours: np.ndarray,
+    window: float,
+    floor: float,
+    settled: np.ndarray,
+) -> np.ndarray:
     """Stories: clusters joined pair by pair, the closest groups first.
 
     Parameters
@@ -242,6 +274,9 @@ def join(found: list[Pairs], hours: np.ndarray, window: float, floor: float) -> 
         Hours that the first publications of one story's clusters span at most.
     floor : float
         Mean cosine between two groups that join, above `LEAST`; higher gives more, tighter stories.
+    settled : ndarray of int64, shape (n,)
+        Number of a cluster in the story that each is told in already, its own where that is the
+        cluster's alone, -1 where there is none yet. Two such stories never join.
 
     Returns
     -------
@@ -252,18 +287,33 @@ def join(found: list[Pairs], hours: np.ndarray, window: float, floor: float) -> 
         np.concatenate([empty, *(piece[column] for piece in found)])
         for column, empty in enumerate(_NO_PAIRS)
     )
-    order = np.lexsort((right, left))
+    n = len(hours)
+    groups = np.where(settled < 0, np.arange(n), settled)
+    left, right = np.sort([groups[left], groups[right]], axis=0)
+    apart = left != right
+    keys, inverse = np.unique(left[apart] * n + right[apart], return_inverse=True)
+    total = np.bincount(inverse, cosine[apart].astype(np.float64), len(keys))
     dated = ~np.isnan(hours)
-    return _join(
-        left[order],
-        right[order],
-        cosine[order].astype(np.float64),
-        np.where(dated, hours, np.inf),
-        np.where(dated, hours, -np.inf),
+    earliest, latest = np.full(n, np.inf), np.full(n, -np.inf)
+    np.minimum.at(earliest, groups[dated], hours[dated])
+    np.maximum.at(latest, groups[dated], hours[dated])
+    is_settled = np.zeros(n, bool)
+    is_settled[groups[settled >= 0]] = True
+    parents = _join(
+        keys // max(n, 1),
+        keys % max(n, 1),
+        total,
+        np.bincount(groups, minlength=n),
+        earliest,
+        latest,
+        is_settled,
         window,
         # Cosines are in single precision, so the floor that they reach is too.
         float(np.float32(floor)),
-    )
+    )[groups]
+    smallest = np.full(n, n, np.int64)
+    np.minimum.at(smallest, parents, np.arange(n))
+    return smallest[parents]
 
 
 _NO_PAIRS = Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
@@ -308,6 +358,13 @@ def _heaviest(weights, longest):  # type: ignore[no-untyped-def]
                 kept[at] = True
                 room -= 1
     return kept
+
+
+@njit(cache=True, nogil=True)
+def _mask_heaviest(offsets, weights, longest, mask):  # type: ignore[no-untyped-def]
+    for text in range(len(offsets) - 1):
+        mine = slice(offsets[text], offsets[text + 1])
+        mask[mine] = _heaviest(weights[mine], longest)
 
 
 @njit(cache=True, nogil=True)
@@ -454,16 +511,18 @@ def _root(parents, at):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _join(left, right, cosine, earliest, latest, window, floor):  # type: ignore[no-untyped-def]
-    n, total = len(earliest), cosine.copy()
-    parents, sizes = np.arange(n), np.ones(n, np.int64)
+def _join(  # type: ignore[no-untyped-def]
+    left, right, total, sizes, earliest, latest, settled, window, floor
+):
+    n = len(earliest)
+    parents = np.arange(n)
     # Each group's pairs as a chain: slot 2k is pair k in the left's chain, 2k + 1 in the right's.
     heads, tails = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
     nexts, mark = np.full(2 * len(left), -1, np.int64), np.full(n, -1, np.int64)
     lengths, dead = np.zeros(n, np.int64), np.zeros(len(left), np.bool_)
     # What the pair's entry in the queue says: its mean or more, since a mean only falls later.
-    queued = cosine.copy()
-    queue = [(-cosine[pair], pair) for pair in range(len(left))]
+    queued = total / (sizes[left] * sizes[right])
+    queue = [(-queued[pair], pair) for pair in range(len(left))]
     heapq.heapify(queue)
     for slot in range(2 * len(left)):
         owner = left[slot // 2] if slot % 2 == 0 else right[slot // 2]
@@ -486,11 +545,14 @@ def _join(left, right, cosine, earliest, latest, window, floor):  # type: ignore
         dead[pair] = True
         if max(latest[a], latest[b]) - min(earliest[a], earliest[b]) > window:
             continue
+        if settled[a] and settled[b]:
+            continue
         if lengths[a] < lengths[b]:
             a, b = b, a
         parents[b], sizes[a] = a, sizes[a] + sizes[b]
         earliest[a] = min(earliest[a], earliest[b])
         latest[a] = max(latest[a], latest[b])
+        settled[a] |= settled[b]
         if heads[b] >= 0:
             nexts[tails[a]] = heads[b]
             tails[a] = tails[b]
@@ -531,10 +593,6 @@ def _join(left, right, cosine, earliest, latest, window, floor):  # type: ignore
                 other = _root(parents, right[slot // 2])
             mark[other] = -1
             slot = nexts[slot]
-    smallest = np.full(n, n, np.int64)
-    for at in range(n):
-        root = _root(parents, at)
-        smallest[root] = min(smallest[root], at)
     for at in range(n):
         parents[at] = _root(parents, at)
-    return smallest[parents]
+    return parents

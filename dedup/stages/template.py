@@ -107,24 +107,40 @@ def floors(found: Repeats, sources: np.ndarray, least: int, share: float) -> np.
     return np.maximum(least, np.ceil(share * sizes)).astype(np.int64)[source]
 
 
-def in_stories(found: Repeats, stories: np.ndarray, floor: int | np.ndarray) -> np.ndarray:
-    """Which keys stand in at least `floor` stories of their source.
+def members(found: Repeats) -> Ragged:
+    """Articles that hold each key, rising: Ragged of int64."""
+    owners = np.repeat(np.arange(len(found.offsets) - 1), np.diff(found.offsets))
+    offsets = np.zeros(found.n_keys + 1, np.int64)
+    np.cumsum(np.bincount(found.keys, minlength=found.n_keys), out=offsets[1:])
+    return Ragged(owners[np.argsort(found.keys, kind="stable")], offsets)
+
+
+def neighbours(left: np.ndarray, right: np.ndarray, n: int) -> Ragged:
+    """Articles that each of `n` is paired with: Ragged of int64."""
+    ends, others = np.concatenate([left, right]), np.concatenate([right, left])
+    offsets = np.zeros(n + 1, np.int64)
+    np.cumsum(np.bincount(ends, minlength=n), out=offsets[1:])
+    return Ragged(others[np.argsort(ends, kind="stable")], offsets)
+
+
+def stories(members: Ragged, versions: Ragged, floors: np.ndarray) -> np.ndarray:
+    """Stories that the members of each list tell; counted no further where they fall below a floor.
+
+    Members are of one story as far as versions among them connect them.
 
     Parameters
     ----------
-    found : Repeats
-    stories : ndarray of int64, shape (n_articles,)
-        Story of each article; articles with the same one count once.
-    floor : int, or ndarray of int64, shape (n_keys,)
-        One for all or, as from :func:`floors`, one each. Higher leaves more in; at least the floor
-        that `found` was made with.
+    members : Ragged of int64
+        Distinct articles.
+    versions : Ragged of int64
+        As :func:`neighbours` of the pairs of versions of one story.
+    floors : ndarray of int64, shape (n_lists,)
 
     Returns
     -------
-    ndarray of bool, shape (n_keys,)
+    ndarray of int64, shape (n_lists,)
     """
-    order = np.argsort(stories, kind="stable")
-    return _count_stories(found.keys, found.offsets, order, stories, found.n_keys) >= floor
+    return _stories(*members, *versions, floors)
 
 
 def places(found: Repeats, chosen: np.ndarray) -> np.ndarray:
@@ -132,17 +148,194 @@ def places(found: Repeats, chosen: np.ndarray) -> np.ndarray:
     return found.positions[chosen[found.keys]]
 
 
+class Held(NamedTuple):
+    """Who holds what, at one time; arrays are by article.
+
+    Attributes
+    ----------
+    alive : ndarray of bool
+    outlets : ndarray of int64
+        Counting up from 0, fewer than 2^20; -1 where unknown.
+    days : ndarray of int64
+        Of publication.
+    versions : Ragged of int64
+        As of :func:`neighbours`.
+    """
+
+    alive: np.ndarray
+    outlets: np.ndarray
+    days: np.ndarray
+    versions: Ragged
+
+
+class Decided(NamedTuple):
+    """What is template among given shingles.
+
+    Attributes
+    ----------
+    verdicts : ndarray of uint64
+        The shingle's number from bit 36, one more than its outlet from bit 16 (0 for a common
+        phrase), one more than the day from the first below (0 for all days).
+    sizes : ndarray of int32
+        Articles that each verdict counts.
+    shingles, articles : ndarray of int64
+        Each wanted article's shingles that are template, by number.
+    """
+
+    verdicts: np.ndarray
+    sizes: np.ndarray
+    shingles: np.ndarray
+    articles: np.ndarray
+
+
+def decided(
+    members: Ragged, held: Held, floors: tuple[int, int, int], window: int, wanted: np.ndarray
+) -> Decided:
+    """What is template, each article judged by those within the window around its day.
+
+    Parameters
+    ----------
+    members : Ragged of integers
+        Articles that hold each shingle, fewer than 2^28 shingles.
+    held : Held
+    floors : tuple of int
+        Stories of a source, articles of a source, and stories of all sources, that make a shingle
+        template.
+    window : int
+        Days.
+    wanted : ndarray of bool, by article
+        Articles of which the template is to be told.
+    """
+    return Decided(
+        *_decided(
+            *members,
+            held.alive,
+            held.outlets,
+            held.days,
+            *held.versions,
+            np.array(floors),
+            window,
+            wanted,
+        )
+    )
+
+
 _PRIME = np.uint64(0xD6E8FEB86659FD93)
+_S16, _S36 = np.uint64(16), np.uint64(36)
 
 
 @njit(cache=True, nogil=True)
-def _count_stories(keys, offsets, order, stories, n_keys):  # type: ignore[no-untyped-def]
-    """Distinct stories per key: articles come in the order of their story."""
-    counts = np.zeros(n_keys, np.int64)
-    last = np.full(n_keys, -1, np.int64)
-    for article in order:
-        for at in range(offsets[article], offsets[article + 1]):
-            if last[keys[at]] != stories[article]:
-                last[keys[at]] = stories[article]
-                counts[keys[at]] += 1
-    return counts
+def _root(parents, at):  # type: ignore[no-untyped-def]
+    while parents[at] != at:
+        parents[at] = parents[parents[at]]
+        at = parents[at]
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _told(mine, floor, versions, version_offsets, places, parents):  # type: ignore[no-untyped-def]
+    """Stories that the articles tell, counted no further once below the floor."""
+    count = len(mine)
+    if count < floor:
+        return count
+    for at in range(len(mine)):
+        places[mine[at]] = parents[at] = at
+    for at in range(len(mine)):
+        for edge in range(version_offsets[mine[at]], version_offsets[mine[at] + 1]):
+            other = places[versions[edge]]
+            if other > at:
+                first, second = _root(parents, at), _root(parents, other)
+                parents[first] = second
+                count -= first != second
+        if count < floor:
+            break
+    for member in mine:
+        places[member] = -1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _stories(members, offsets, versions, version_offsets, floors):  # type: ignore[no-untyped-def]
+    longest = 0
+    for each in range(len(offsets) - 1):
+        longest = max(longest, offsets[each + 1] - offsets[each])
+    places = np.full(len(version_offsets) - 1, -1, np.int64)
+    parents, result = np.empty(longest, np.int64), np.zeros(len(offsets) - 1, np.int64)
+    for each in range(len(offsets) - 1):
+        mine = members[offsets[each] : offsets[each + 1]]
+        result[each] = _told(mine, floors[each], versions, version_offsets, places, parents)
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _decided(  # type: ignore[no-untyped-def]
+    members, offsets, alive, outlets, days, versions, version_offsets, floors, window, wanted
+):
+    """Verdicts, with the articles each counts, and the wanted articles' template by list."""
+    longest, top = 1, 0
+    for each in range(len(offsets) - 1):
+        longest = max(longest, offsets[each + 1] - offsets[each])
+    for outlet in outlets:
+        top = max(top, outlet)
+    places, parents = np.full(len(alive), -1, np.int64), np.empty(longest, np.int64)
+    counts, is_template = np.zeros(top + 1, np.int64), np.zeros(top + 1, np.bool_)
+    living, near = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    own = np.empty(longest, np.int64)
+    verdicts, sizes = [np.uint64(0) for _ in range(0)], [np.int32(0) for _ in range(0)]
+    lists, articles = [np.int64(0) for _ in range(0)], [np.int64(0) for _ in range(0)]
+    for each in range(len(offsets) - 1):
+        n, first, last = 0, np.int64(2**62), np.int64(-(2**62))
+        for member in members[offsets[each] : offsets[each + 1]]:
+            if alive[member]:
+                living[n] = member
+                n += 1
+                first, last = min(first, days[member]), max(last, days[member])
+        if n < floors[0]:
+            continue
+        for day in range(first, last + 1):
+            together = last - first <= window
+            m, asked = 0, together
+            for member in living[:n]:
+                asked |= days[member] == day
+                if together or abs(days[member] - day) <= window:
+                    near[m] = member
+                    m += 1
+            if not asked or m < floors[0]:
+                continue
+            mark = np.uint64(0 if together else day - first + 1)
+            base = (np.uint64(each) << _S36) | mark
+            common = m >= floors[2]
+            if common:
+                told = _told(near[:m], floors[2], versions, version_offsets, places, parents)
+                common = told >= floors[2]
+            if common:
+                verdicts.append(base)
+                sizes.append(np.int32(m))
+            for member in near[:m]:
+                if outlets[member] >= 0:
+                    counts[outlets[member]] += 1
+            for member in near[:m]:
+                outlet = outlets[member]
+                if outlet < 0 or counts[outlet] == 0:
+                    continue
+                size, counts[outlet] = counts[outlet], 0
+                is_template[outlet] = size >= floors[1]
+                if floors[0] <= size < floors[1]:
+                    k = 0
+                    for other in near[:m]:
+                        if outlets[other] == outlet:
+                            own[k] = other
+                            k += 1
+                    told = _told(own[:k], floors[0], versions, version_offsets, places, parents)
+                    is_template[outlet] = told >= floors[0]
+                if is_template[outlet]:
+                    verdicts.append(base | (np.uint64(outlet + 1) << _S16))
+                    sizes.append(np.int32(size))
+            for member in near[:m]:
+                hit = common or (outlets[member] >= 0 and is_template[outlets[member]])
+                if hit and wanted[member] and (together or days[member] == day):
+                    lists.append(np.int64(each))
+                    articles.append(np.int64(member))
+            if together:
+                break
+    return np.array(verdicts), np.array(sizes), np.array(lists), np.array(articles)

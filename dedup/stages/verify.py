@@ -196,6 +196,15 @@ def score(given: Evidence, left: np.ndarray, right: np.ndarray, shared_floor: in
     return Scores(shared, *(column.astype(np.float32) for column in columns))
 
 
+def turned(scores: Scores, which: np.ndarray) -> Scores:
+    """The scores with left and right exchanged for `which` pairs (bool, shape (n_pairs,))."""
+    left, right = scores.containment_left, scores.containment_right
+    return scores._replace(
+        containment_left=np.where(which, right, left),
+        containment_right=np.where(which, left, right),
+    )
+
+
 def relations(scores: Scores, floor: float) -> np.ndarray:
     """Names, as in `schemas.RELATIONS`, of the pairs' relations: object, shape (n_pairs,).
 

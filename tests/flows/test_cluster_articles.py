@@ -7,29 +7,29 @@ import logging
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import pytest
 from prefect import runtime
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
-    ArtifactFilter,
-    ArtifactFilterFlowRunId,
     FlowRunFilter,
     FlowRunFilterId,
-    LogFilter,
-    LogFilterFlowRunId,
 )
 from prefect.client.schemas.objects import State
-from prefect.logging.handlers import APILogHandler
 from prefect.task_runners import ProcessPoolTaskRunner
 from prefect.utilities.callables import parameter_schema
+from records import artifacts, flow_run_id, messages
 
+import flows.backfill as past
 import flows.cluster_articles as job
-from dedup import pipeline, read
-from dedup.errors import InputError, OutputError, RunError, SettingsError
+import flows.cluster_new as new
+import flows.evaluate as nightly
+import flows.tasks as tasks
+from dedup import lock, pipeline, read
+from dedup.errors import BusyError, InputError, OutputError, RunError, SettingsError
 from dedup.schemas import OUTPUT_TABLES, table_name
 from dedup.settings import Settings
 
@@ -53,24 +53,6 @@ def made(api: str, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Ma
     return Made(state, folder / "flow", folder / "library")
 
 
-def flow_run_id(state: State[Any]) -> UUID:
-    assert state.state_details.flow_run_id
-    return state.state_details.flow_run_id
-
-
-def artifacts(state: State[Any]) -> dict[str, Any]:
-    mine = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run_id(state)]))
-    with get_client(sync_client=True) as client:
-        return {str(made.key): made.data for made in client.read_artifacts(artifact_filter=mine)}
-
-
-def messages(state: State[Any]) -> list[str]:
-    APILogHandler().flush()
-    mine = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id(state)]))
-    with get_client(sync_client=True) as client:
-        return [log.message for log in client.read_logs(mine)]
-
-
 def tables(output: Path) -> dict[str, bytes]:
     names = [table_name(schema) for schema in OUTPUT_TABLES]
     return {name: (output / f"latest/{name}/part-00000.parquet").read_bytes() for name in names}
@@ -88,6 +70,25 @@ def test_the_output_is_the_librarys_byte_for_byte(made: Made) -> None:
 def test_it_returns_the_run(made: Made) -> None:
     info = read(made.output).info
     assert made.state.result() == {"run_id": info["run_id"], "counts": info["counts"]}
+
+
+def test_who_is_at_work_on_an_output_is_told_to_others(
+    made: Made, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meet(*given: Any) -> dict[str, Any]:
+        with pytest.raises(BusyError, match="flow run flow from wire, process"):
+            lock.locked(made.output, "another").__enter__()
+        return matched(*given)
+
+    matched = pipeline.match
+    monkeypatch.setattr(pipeline, "match", meet)
+    job.cluster_articles([str(corpus)], str(made.output))
+
+
+def test_a_run_waits_no_longer_than_it_was_told(api: str, corpus: Path, tmp_path: Path) -> None:
+    with lock.locked(tmp_path, "another"), pytest.raises(BusyError, match="got another, process"):
+        job.cluster_articles([str(corpus)], str(tmp_path), wait_minutes=0)
+    assert [path.name for path in tmp_path.iterdir()] == [lock.NAME]
 
 
 def test_other_processes_make_the_same(made: Made, corpus: Path, tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_every_verb_is_a_task_and_every_shard_its_own(made: Made) -> None:
 
 def test_the_artifacts_say_what_the_run_says(made: Made) -> None:
     found, result = artifacts(made.state), read(made.output)
-    assert set(found) == {"progress", "figures", "largest-clusters"}
+    assert set(found) == {"progress", "figures", "largest-clusters", "template"}
     assert found["progress"] == 100
     counts = result.info["counts"]
     assert (
@@ -212,11 +213,13 @@ def test_only_what_may_pass_is_tried_again(
 
 
 def test_nobody_caches_what_files_tell() -> None:
-    for task in (job.begin, job.sign, job.match, job.group, job.publish):
+    verbs = [job.begin, job.match, job.group, job.publish, new.begin, new.renew, new.check]
+    for task in (*verbs, new.publish, tasks.sign, nightly.measure):
         assert task.cache_policy is NO_CACHE
         assert task.retries == 2
-        assert task.retry_condition_fn is job._may_pass
-    assert job.cluster_articles.retries == 0
+        assert task.retry_condition_fn is tasks.may_pass
+    for flow in (job.cluster_articles, new.cluster_new, past.backfill, nightly.evaluate):
+        assert flow.retries == 0
 
 
 def test_many_small_files_make_few_tasks(
@@ -240,9 +243,10 @@ def test_many_small_files_make_few_tasks(
         return futures
 
     futures: list[Future] = []
-    monkeypatch.setattr(job.sign, "map", mapped)
-    monkeypatch.setattr(job, "as_completed", iter)
-    job._sign_all({"shards": [{}] * 1_234}, Settings(), Progress())  # type: ignore[arg-type]
+    monkeypatch.setattr(tasks.sign, "map", mapped)
+    monkeypatch.setattr(tasks, "as_completed", iter)
+    run: Any = SimpleNamespace(shards=[{}] * 1_234)
+    tasks.sign_all(run, Settings(), Progress())  # type: ignore[arg-type]
     assert len(futures) <= 150
     assert [number for future in futures for number in future.shards] == list(range(1_234))
 
@@ -259,6 +263,7 @@ def test_the_form_shows_every_setting_with_its_meaning_and_bounds() -> None:
     assert shown["similarity_floor"]["exclusiveMinimum"] == 0
     assert shown["similarity_floor"]["maximum"] == 1
     assert schema.required == ["inputs", "output"]
+    assert all(shown["description"] for shown in schema.properties.values())
 
 
 def test_settings_may_come_as_a_mapping() -> None:

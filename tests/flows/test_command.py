@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -13,9 +15,13 @@ import pytest
 
 import flows
 from dedup import read
+from dedup.__main__ import commands
 from flows.command import main
 
 ROOT = Path(flows.__file__).parents[1]
+
+# Until the library has the command.
+awaits = pytest.mark.skipif("cluster-new" not in commands.commands, reason="no such command yet")
 
 COMMAND = ("-m", "flows.cluster_articles")
 
@@ -79,6 +85,20 @@ def test_without_a_server_it_runs_offline_and_says_nothing_but_its_own(
     assert [call for call in seen if "'127.0.0.1'" not in call] == []
 
 
+@awaits
+def test_what_is_new_is_taken_once(api: str, corpus: Path, elsewhere: Path) -> None:
+    inbox = shutil.copytree(corpus, elsewhere / "inbox")
+    for path in inbox.iterdir():
+        os.utime(path, (time.time() - 3600, time.time() - 3600))
+    asked = "-m", "flows.cluster_new", "--inbox", inbox, "--output", "out"
+    first, second = (run(elsewhere, *asked, PREFECT_API_URL=api) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    counts = read(elsewhere / "out").info["counts"]
+    assert f"{counts['clusters']}  clusters of two or more" in first.stdout
+    assert first.stdout.splitlines()[-1] == "out/latest"
+    assert second.stdout == f"nothing new in {inbox}\n"
+
+
 def test_as_a_script_against_a_server(api: str, corpus: Path, elsewhere: Path) -> None:
     script = ROOT / "flows" / "cluster_articles.py"
     asked = elsewhere / "missing.parquet", "--output", "out"
@@ -104,7 +124,29 @@ def test_as_a_script_against_a_server(api: str, corpus: Path, elsewhere: Path) -
 def test_what_cannot_be_run_is_one_line(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments) == 2
+    assert main("cluster_articles", arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ")
+    assert said in shown.err
+    assert shown.err.count("\n") == 1
+
+
+@awaits
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--output", "out"], "Missing option '--inbox'"),
+        (["--inbox", "in"], "Missing option '--output'"),
+        (["--inbox", "in", "--output", "out", "--set", "seed=-1"], "setting 'seed'"),
+        (["--inbox", "in", "--output", "out", "--limit", "rejects_share=2"], "'rejects_share'"),
+        (["--inbox", "in", "--output", "out", "--limit", "seed=1"], "setting 'seed'"),
+    ],
+)
+def test_what_cannot_be_run_of_what_is_new_is_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main("cluster_new", arguments) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.startswith("error: ")

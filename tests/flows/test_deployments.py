@@ -14,16 +14,16 @@ import yaml  # type: ignore[import-untyped]
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.deployments import run_deployment
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.flows import load_flow_from_entrypoint
 
 import flows
-from dedup import read
-from dedup.settings import Settings
 
 ROOT = Path(flows.__file__).parents[1]
 TEXT = (ROOT / "prefect.yaml").read_text()
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(TEXT)["deployments"]
+ASKED = {"inputs": ["in"], "output": "out", "first": "2024-03-01", "last": "2024-03-02"}
+"""What a user gives where a deployment does not."""
 NAMES = [deployment["name"] for deployment in DEPLOYMENTS]
 
 
@@ -51,12 +51,34 @@ def deployed(api: str) -> Iterator[dict[str, DeploymentResponse]]:
         yield {made.name: made for made in client.read_deployments()}
 
 
+def flow_of(given: dict[str, Any]) -> Any:
+    return load_flow_from_entrypoint(str(ROOT / given["entrypoint"]))
+
+
 @pytest.mark.parametrize("given", DEPLOYMENTS, ids=NAMES)
 def test_its_entrypoint_is_a_flow_that_takes_its_parameters(given: dict[str, Any]) -> None:
-    flow: Any = load_flow_from_entrypoint(str(ROOT / given["entrypoint"]))
-    needed = {"inputs": ["in"], "output": "out"}
-    taken = flow.validate_parameters({**needed, **given.get("parameters", {})})
-    assert isinstance(taken["settings"], Settings)
+    flow, parameters = flow_of(given), given.get("parameters", {})
+    missing = set(flow.parameters.required) - set(parameters)
+    if given.get("schedules"):
+        assert not missing, "a schedule gives none"
+    flow.validate_parameters({**{name: ASKED[name] for name in missing}, **parameters})
+
+
+@pytest.mark.parametrize("given", DEPLOYMENTS, ids=NAMES)
+def test_its_form_says_what_each_parameter_means(given: dict[str, Any]) -> None:
+    schema = flow_of(given).parameters
+    models = [model["properties"] for model in schema.definitions.values()]
+    for shown in [schema.properties, *models]:
+        assert [name for name in shown if not shown[name].get("description")] == []
+
+
+def test_only_the_hourly_schedule_is_awake_from_the_start() -> None:
+    schedules = {
+        (deployment["name"], schedule["slug"]): schedule["active"]
+        for deployment in DEPLOYMENTS
+        for schedule in deployment.get("schedules", [])
+    }
+    assert schedules == {("hourly", "hourly"): True, ("evaluate-nightly", "nightly"): False}
 
 
 def test_no_variable_is_left_to_the_environment() -> None:
@@ -73,25 +95,18 @@ def test_it_is_deployed_as_written(
     assert made.job_variables["env"]["DEDUP_RUNNER"] == "threads:2"
     assert made.tags == given["tags"]
     assert made.description == given["description"]
-    assert made.schedules == []
+    assert made.parameters == given.get("parameters", {})
+    schedules = given.get("schedules", [])
+    assert len(made.schedules) == len(schedules)
+    for schedule, wanted in zip(made.schedules, schedules, strict=True):
+        assert isinstance(schedule.schedule, CronSchedule)
+        assert schedule.schedule.cron == wanted["cron"]
+        assert schedule.schedule.timezone == wanted["timezone"]
+        assert (schedule.slug, schedule.active) == (wanted["slug"], wanted["active"])
+    limit = given["concurrency_limit"]
     assert made.global_concurrency_limit
-    assert made.global_concurrency_limit.limit == 1
-    assert made.concurrency_options
-    assert made.concurrency_options.collision_strategy == "ENQUEUE"
-
-
-def test_a_worker_runs_it(
-    api: str, deployed: dict[str, DeploymentResponse], corpus: Path, tmp_path: Path
-) -> None:
-    parameters = {
-        "inputs": [str(corpus)],
-        "output": str(tmp_path / "out"),
-        "settings": {"similarity_floor": 0.4},
-    }
-    asked: Any = run_deployment("cluster-articles/adhoc", parameters=parameters, timeout=0)
-    prefect(api, "worker", "start", "--pool", "dedup", "--run-once")
-    with get_client(sync_client=True) as client:
-        run = client.read_flow_run(asked.id)
-    assert run.state
-    assert run.state.is_completed(), run.state
-    assert read(tmp_path / "out").info["settings"]["similarity_floor"] == 0.4
+    assert made.global_concurrency_limit.limit == limit["limit"] == 1
+    options = made.concurrency_options
+    assert options
+    assert options.collision_strategy == limit["collision_strategy"]
+    assert options.grace_period_seconds == limit.get("grace_period_seconds")

@@ -6,8 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from dedup.pipeline import language
+from dedup.pipeline.stories import profiles
 from dedup.ragged import Ragged
-from dedup.stages import background, shingle, story
+from dedup.settings import Settings
+from dedup.stages import story
 from dedup.stages.text import tokenise, whole
 
 WINDOW, FLOOR = 48.0, 0.08
@@ -57,16 +60,13 @@ def tokens(texts: pa.LargeStringArray) -> Ragged:
 
 def stories(texts: list[str], hours: list[float], floor: float = FLOOR) -> list[int]:
     """Story of each text, each a cluster of its own."""
-    words = shingle.word_sets(tokens(pa.array(texts, pa.large_string())))
-    numbers, hashes = story.distinct(words.sets)
-    known = background.background(tokens)
-    frequencies = background.frequencies(known, hashes, story.UNKNOWN_WORD)
-    weights = story.weigh(numbers, words.counts, frequencies, len(texts))
-    given = story.profiles(words.sets, weights)
+    terms = language.terms(tokens(pa.array(texts, pa.large_string())), Settings())
+    given = profiles(terms)
     about = story.of_clusters(given, np.arange(len(texts)), len(texts))
     times = np.array(hours)
     found = [story.pairs(story.index(about, times, WINDOW), slice(0, len(texts)))]
-    return story.join(found, times, WINDOW, floor).tolist()
+    nobody = np.full(len(texts), -1)
+    return story.join(found, times, WINDOW, floor, nobody).tolist()
 
 
 def test_five_reports_alone_are_one_story() -> None:

@@ -1,8 +1,8 @@
-"""Candidate pairs: all of them where nothing is capped, few but connected where something is."""
+"""Candidate pairs: all of them where nothing is capped, the first with all where something is."""
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -86,32 +86,41 @@ def test_close_pairs_have_the_jaccard(lists: list[list[int]], floor: float) -> N
     assert list(zip(left.tolist(), right.tolist(), strict=True)) == expected
 
 
-@pytest.mark.parametrize("size", [3, 9, 10, 11, 12, 100, 5000])
+def of_first(members: list[int], cap: int) -> set[tuple[int, int]]:
+    """Pairs of a bucket's first members with all of it."""
+    return {(i, j) for i, j in combinations(members, 2) if i in members[:cap]}
+
+
+@pytest.mark.parametrize("size", [3, 10, 11, 100, 2000])
 @pytest.mark.parametrize("cap", [2, 10, 100])
-def test_a_large_bucket_is_linked_and_not_paired_out(size: int, cap: int) -> None:
+def test_of_a_large_bucket_the_first_are_paired_with_all(size: int, cap: int) -> None:
     alike = np.zeros((size + 2, 4), np.uint32)
-    alike[-2:] = [1], [2]
-    members = np.arange(size + 2)
-    found = band_pairs(alike, members, range(4), cap)
+    alike[:2] = [1], [2]
+    found = band_pairs(alike, np.arange(size + 2), range(4), cap)
     pairs = pairs_of(found.keys)
     assert len(pairs) == len(set(pairs))
-    assert all(left < right for left, right in pairs)
-    assert components(size + 2, pairs) == [0] * size + [size, size + 1]
+    assert set(pairs) == of_first([*range(2, size + 2)], cap)
+    # What it joins stays joined, at a cost linear in its members.
+    assert components(size + 2, pairs) == [0, 1] + [2] * size
+    assert len(pairs) <= cap * size
     assert found.capped == (size > cap)
-    assert {(0, other) for other in range(1, size)} <= set(pairs)
-    if size > cap:
-        assert len(pairs) <= 9 * size
-    else:
-        assert len(pairs) == size * (size - 1) // 2
 
 
 def test_a_large_bucket_beside_small_ones() -> None:
     lists = [[1, 2]] * 50 + [[3]] * 3 + [[4]] + [[2, 3]]
     found = sketch_pairs(ragged(lists), 1, 10)
     assert found.capped == 2
-    pairs = pairs_of(found.keys)
-    assert set(components(55, pairs)) == {0, 53}
-    assert {(50, 51), (50, 52), (51, 52), (50, 54)} <= set(pairs)
+    large = of_first([*range(50)], 10) | of_first([*range(50), 54], 10)
+    assert set(pairs_of(found.keys)) == large | {*combinations([50, 51, 52, 54], 2)}
+
+
+def test_who_comes_later_changes_no_pair_of_the_others() -> None:
+    lists = [[1], [1, 2], [2], [1, 2], [1], [2]] * 4
+    for cap in (2, 3, 30):
+        before = {n: sketch_pairs(ragged(lists[:n]), 1, cap).keys for n in range(len(lists) + 1)}
+        for fewer, more in pairwise(range(len(lists) + 1)):
+            _, right = ends(before[more])
+            assert before[more][right < fewer].tolist() == before[fewer].tolist()
 
 
 def test_union_remembers_who_proposed() -> None:

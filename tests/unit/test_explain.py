@@ -184,6 +184,50 @@ def test_what_is_only_likely_is_called_so(output: Path) -> None:
     assert "likely" not in explain(output, "copy-1", "copy-2").verdict
 
 
+def test_where_the_language_weighs_nothing_is_only_likely(tmp_path: Path) -> None:
+    """Words weigh as they did in the run, so all scores are the run's, of pairs it left too."""
+    chosen = Settings(min_tokens=5, rarity="language")
+    # Of pairs below the floor the run publishes nothing, so another keeps them.
+    low = chosen.model_copy(update={"similarity_floor": 0.01, "num_perm": 1024})
+    for name, settings in (("out", chosen), ("low", low)):
+        cluster_articles(write_lines(tmp_path, corpus()), tmp_path / name, settings)
+    rows = {
+        (row["left_id"], row["right_id"]): row for row in read(tmp_path / "low").pairs.to_pylist()
+    }
+    tried = set()
+    for left, right, *_ in TRIED:
+        found = explain(tmp_path / "out", left, right)
+        row, alone = rows.get((found.left.article_id, found.right.article_id)), found.alone
+        assert alone is not None
+        assert alone.exact
+        assert not {"likely", "about", "equally"} & {*found.verdict.replace(":", " ").split()}
+        if row and row["relation"] != "identical":
+            told = alone.similarity, alone.held, alone.agreement
+            assert told == (row["similarity"], row["held"], row["agreement"])
+            shown = screen(found)
+            assert "were all equally rare" not in shown
+            assert f"{row['similarity']:.3f}" in shown
+            tried.add(found.pair is not None)
+            assert found.reason != "rare_words"
+    assert tried == {True, False}
+
+
+def test_where_the_language_weighs_what_was_not_compared_is_known(tmp_path: Path) -> None:
+    """As far as no search may propose anything, nothing but what shares a component is compared."""
+    print("seed", SEED)
+    draws = random.Random(SEED)
+    rows = []
+    for i in range(10):
+        shared = prose(draws, 70)
+        rows += [article(f"{end}{i}", shared, prose(draws, 33)) for end in "ab"]
+    settings = Settings(num_perm=16, recall_at_floor=0.01, sketch_shared=10_000, rarity="language")
+    kept = cluster_articles(write_lines(tmp_path, rows), tmp_path / "out", settings).pairs
+    missed = next(i for i in range(10) if f"a{i}" not in kept["left_id"].to_pylist())
+    found = explain(tmp_path / "out", f"a{missed}", f"b{missed}")
+    assert found.reason == "not_compared"
+    assert "and so they were not compared: their similarity would reach" in found.verdict
+
+
 def test_all_verdicts_are_tried() -> None:
     # `unknown` and `not_compared` have tests of their own.
     assert set(REASONS) == {reason for _, _, reason, _ in TRIED} | {"not_compared", "unknown"}
@@ -349,6 +393,27 @@ def test_a_stand_in_on_the_other_side(tmp_path: Path) -> None:
     assert (pair.containment_left, pair.containment_right) == pytest.approx((56 / 116, 1))
     assert explain(tmp_path / "out", "a", "b").lowered
     assert explain(tmp_path / "out", "a", "c").lowered == ()
+
+
+def test_a_text_has_the_template_of_the_outlet_that_had_it_first(tmp_path: Path) -> None:
+    """Not of the one whose article has the smallest id, which stands for all in the tables."""
+    print("seed", SEED)
+    draws = random.Random(SEED)
+    board, body = prose(draws, 12), prose(draws, 50)
+    times = [str(FIRST + timedelta(hours=hours)) for hours in range(4)]
+    rows = [
+        article("a", body, board, source="Late Post", published_at=times[3]),
+        article("b", body, board, source="Early Post", published_at=times[0]),
+        article("c", body, prose(draws, 20), source="Quay Times", published_at=times[1]),
+        *(article(f"d{i}", prose(draws, 60), board, source="Early Post") for i in range(3)),
+    ]
+    cluster_articles(write_lines(tmp_path, rows), tmp_path / "out")
+    for name in "ab":
+        found = explain(tmp_path / "out", name, "c")
+        assert found.notes == ()
+        assert (found.pair is not None, found.proposed) == (True, True)
+        (left_out,) = found.left.template
+        assert left_out.text == board
 
 
 def test_the_path_leads_from_left_to_right(output: Path) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from dedup import Result, Settings, cluster_articles
+from dedup.pipeline.match import _distinct_texts
 from dedup.stages import verify
 
 SEED = 20250109
@@ -123,6 +124,65 @@ def test_a_text_that_several_carry_is_nobody_s_own(
         found = run(*carried, ("b", OTHER, "Harbour Post", 0))
         first = min(name for name, *_ in carried)
         assert similarity(found, first, "b") == pytest.approx(weight * plain, rel=1e-5)
+
+
+def test_all_tables_name_a_text_by_one_article() -> None:
+    """The one of the smallest id, whichever came first."""
+    rows = [("c", LONG, None, 0.0), ("a", LONG, None, 1.0), ("d", LONG, None, None)]
+    found = run(*rows, ("b", OTHER, None, 0.5))
+    proposed = {(row["left_id"], row["right_id"]) for row in found.candidates.to_pylist()}
+    kept = [row for row in found.pairs.to_pylist() if row["relation"] != "identical"]
+    assert [(row["left_id"], row["right_id"]) for row in kept] == [("a", "b")]
+    assert proposed == {("a", "b")}
+    again = [row for row in found.pairs.to_pylist() if row["relation"] == "identical"]
+    assert [(row["left_id"], row["right_id"]) for row in again] == [("a", "c"), ("a", "d")]
+    # The shorter is held by the longer, on whichever side it stands and whichever came first.
+    (pair,) = kept
+    assert pair["containment_left"] != pair["containment_right"]
+    for days in ((0, 1), (1, 0)):
+        (other,) = run(("a", LONG, None, days[0]), ("b", OTHER, None, days[1])).pairs.to_pylist()
+        same = pair.keys() - {"cluster_id", "hours_apart"}
+        assert {name: other[name] for name in same} == {name: pair[name] for name in same}
+
+
+def test_texts_are_numbered_in_the_order_of_publication() -> None:
+    """Undated ones last; what has no word is a text of its own each time, wherever it comes."""
+    days = [None, 2, 0, 1, None, 1, 0]
+    texts = ["!?", "one more", "!?", "two more", "two more", "...", "one more"]
+    articles = pa.table(
+        {
+            "published_at": pa.array(
+                [None if day is None else DAY + timedelta(days=day) for day in days],
+                pa.timestamp("us", "UTC"),
+            ),
+            "text_hash": pa.array(
+                [{"one more": 9, "two more": 7}.get(text, 0) for text in texts], pa.uint64()
+            ),
+        }
+    )
+    numbers, first = _distinct_texts(articles)
+    assert first.tolist() == [2, 6, 5, 3, 0]
+    assert numbers.tolist() == [4, 1, 0, 3, 3, 2, 1]
+    nothing, nobody = _distinct_texts(articles.slice(0, 0))
+    assert (nothing.tolist(), nobody.tolist()) == ([], [])
+
+
+def test_the_bucket_s_earliest_are_paired_with_all() -> None:
+    """Of thirty copies each with a line of its own, two come first, whatever their ids."""
+    print(f"seed {SEED}")
+    draws = np.random.default_rng(SEED)
+    letters = [*"abcdefghijklmnopqrstuvwxyz"]
+    lines = [" ".join("".join(draws.choice(letters, 8)) for _ in range(3)) for _ in range(30)]
+    days = draws.permutation(30) / 10
+    rows = [(f"{n:02}", f"{LONG} {line}", None, days[n]) for n, line in enumerate(lines)]
+    found = run(*rows, settings=Settings(bucket_cap=2, template_stories=250, common_stories=250))
+    pairs = {(row["left_id"], row["right_id"]) for row in found.candidates.to_pylist()}
+    early = [f"{n:02}" for n in np.argsort(days)[:2]]
+    others = {f"{n:02}" for n in range(30)}
+    expected = {(min(a, b), max(a, b)) for a in early for b in others - {a}}
+    assert expected <= pairs
+    assert found.info["counts"]["capped_buckets"] > 0
+    assert set(found.clusters["cluster_size"].to_pylist()) == {30, 1}
 
 
 HOURS = verify.HOURS_OF_COPY / 24

@@ -15,8 +15,8 @@ WITHOUT_EFFECT = {"batch_rows", "shard_rows", "threads", "keep_runs"}
 def other(name: str) -> object:
     """A value that fits and is not the default."""
     default = Settings.model_fields[name].default
-    if name == "profile":
-        return "ocr"
+    if name in ("profile", "rarity"):
+        return {"profile": "ocr", "rarity": "language"}[name]
     if isinstance(default, str):
         return default + "_"
     return default / 2 if isinstance(default, float) else default + 1

@@ -13,15 +13,18 @@ import fsspec
 import pyarrow as pa
 import pytest
 from fsspec.implementations.local import LocalFileSystem
-from fsspec.implementations.memory import MemoryFileSystem
 
-from dedup.errors import OutputError, RunError
+from dedup.errors import DedupError, OutputError, RunError
 from dedup.schemas import OUTPUT_TABLES, REJECTS, table_name
-from dedup.store import Store, read
+from dedup.state.files import StateFiles
+from dedup.store import Kept, Store, read
 
 
 @pytest.fixture(params=["local", "memory"])
-def output(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def output(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     if request.param == "local":
         yield str(tmp_path / "out")
         return
@@ -33,15 +36,20 @@ def output(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def tables(run_id: str) -> dict[str, pa.Table]:
     """Tables of a run; its id stands in one of them."""
     made = {table_name(schema): schema.empty_table() for schema in OUTPUT_TABLES}
-    row = {"row": 1, "article_id": None, "reason": "null_id", "detail": run_id, "file": "f"}
-    made["rejects"] = pa.Table.from_pylist([row], REJECTS)
+    made["rejects"] = rejects([run_id])
     return made
+
+
+def rejects(details: list[str]) -> pa.Table:
+    row = {"row": 1, "article_id": None, "reason": "null_id", "file": "f"}
+    return pa.Table.from_pylist([{**row, "detail": detail} for detail in details], REJECTS)
 
 
 def publish(output: str, run_id: str, keep_runs: int = 5) -> dict[str, Any]:
     store = Store(output)
     store.check()
-    return store.publish(run_id, tables(run_id), {"counts": {"rows": 1}}, keep_runs)
+    parts = {name: {"part-00000": table} for name, table in tables(run_id).items()}
+    return store.publish(run_id, parts, {"counts": {"rows": 1}}, keep_runs)
 
 
 def latest(output: str) -> str:
@@ -85,97 +93,163 @@ def test_a_local_latest_is_a_link_and_a_remote_one_is_named(output: str) -> None
         assert json.loads(store.fs.cat_file(f"{store.root}/latest.json")) == {"run_id": "r1"}
 
 
-# Whatever changes the file system; the store calls nothing else that does.
-_LOCAL_STEPS = [
-    *((LocalFileSystem, name) for name in ("makedirs", "open", "pipe_file", "rm", "rm_file")),
-    (os, "replace"),
-    (Path, "symlink_to"),
-]
-_MEMORY_STEPS = [
-    (MemoryFileSystem, name) for name in ("makedirs", "open", "pipe_file", "rm", "rm_file")
-]
+def test_parts_are_read_in_the_order_of_their_names(output: str) -> None:
+    named = {"2024-01-02": ["c"], "2024-01-01": ["b", "a"], "2024-01-10": ["d"]}
+    parts = {name: rejects(details) for name, details in named.items()}
+    manifest = Store(output).publish("r1", {"rejects": parts}, {}, 1)
+    store = Store(output)
+    assert read(output).rejects["detail"].to_pylist() == ["b", "a", "c", "d"]
+    paths = store.parts("r1", "rejects")
+    assert paths == [f"rejects/{name}.parquet" for name in sorted(named)]
+    assert store.read_part("r1", paths[1])["detail"].to_pylist() == ["c"]
+    assert sum(file["rows"] for file in manifest["files"]) == 4
+    for file in manifest["files"]:
+        assert file["bytes"] == store.fs.size(f"{store.folder('r1')}/{file['path']}")
 
 
-class Killed(BaseException):
-    """What nothing catches."""
+def test_a_table_without_parts_is_empty(output: str) -> None:
+    Store(output).publish("r1", {"rejects": {}}, {}, 1)
+    found = read(output)
+    for schema in OUTPUT_TABLES:
+        assert getattr(found, table_name(schema)).equals(schema.empty_table())
+    assert Store(output).parts("r1", "rejects") == []
 
 
-def kill_at(step: int, steps: list[tuple[Any, str]], patch: pytest.MonkeyPatch) -> None:
-    """Let the steps before this one happen, and no other after."""
-    count = 0
+def test_a_kept_part_is_neither_read_nor_written(
+    output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Store(output).publish("r1", {"rejects": {"a": rejects(["1"])}}, {}, 2)
+    store = Store(output)
+    for name in ("open", "cat_file"):
+        original = getattr(type(store.fs), name)
 
-    def counted(original: Any) -> Any:
-        def call(*args: Any, **named: Any) -> Any:
-            nonlocal count
-            count += 1
-            if count > step:
-                raise Killed
+        def refused(*args: Any, original: Any = original, **named: Any) -> Any:
+            assert not args[1].endswith("parquet")
             return original(*args, **named)
 
-        return call
-
-    for owner, name in steps:
-        patch.setattr(owner, name, counted(getattr(owner, name)))
-
-
-def test_a_kill_at_any_step_leaves_a_complete_run(output: str) -> None:
-    publish(output, "r00")
-    publish(output, "r01", keep_runs=2)
-    steps = _LOCAL_STEPS if Store(output).is_local else _MEMORY_STEPS
-    before, killed, seen = "r01", 0, set()
-    for step in range(100):
-        run_id = f"r{step + 2:02}"
-        with pytest.MonkeyPatch.context() as patch:
-            kill_at(step, steps, patch)
-            try:
-                publish(output, run_id, keep_runs=2)
-            except Killed:
-                killed += 1
-            else:
-                break
-        # As if another process came after.
-        after = latest(output)
-        assert after in (before, run_id)
-        seen.add(after == run_id)
-        assert all(read(output, known).info["run_id"] == known for known in Store(output).runs())
-        publish(output, f"{run_id}-next", keep_runs=2)
-        before = latest(output)
-        assert before == f"{run_id}-next"
-    assert latest(output) == run_id
-    # Each table is made, written and read; the manifest, the name, the pointer and the pruning.
-    assert killed > 3 * len(OUTPUT_TABLES)
-    assert seen == {True, False}  # kills before the switch and after it
+        monkeypatch.setattr(type(store.fs), name, refused)
+    second = store.publish("r2", {"rejects": {"b": Kept("r1", "rejects/a.parquet")}}, {}, 2)
+    monkeypatch.undo()
+    assert second["files"] == [{**first["files"][0], "path": "rejects/b.parquet"}]
+    assert read(output).rejects["detail"].to_pylist() == ["1"]
+    if store.is_local:
+        first_part = Path(store.folder("r1"), "rejects/a.parquet")
+        assert first_part.samefile(Path(store.folder("r2"), "rejects/b.parquet"))
+    store.publish("r3", {"rejects": {"c": Kept("r2", "rejects/b.parquet")}}, {}, 1)
+    assert Store(output).runs() == ["r3"]
+    assert read(output).rejects["detail"].to_pylist() == ["1"]
 
 
-def test_a_killed_publish_can_be_tried_again(output: str) -> None:
-    publish(output, "r00")
-    steps = _LOCAL_STEPS if Store(output).is_local else _MEMORY_STEPS
-    for step in range(100):
-        run_id = f"r{step + 1:02}"
-        with pytest.MonkeyPatch.context() as patch:
-            kill_at(step, steps, patch)
-            try:
-                publish(output, run_id, keep_runs=2)
-            except Killed:
-                pass
-            else:
-                break
-        manifest = publish(output, run_id, keep_runs=2)
-        assert latest(output) == run_id
-        assert read(output).info == manifest
-    assert step > 3 * len(OUTPUT_TABLES)
+def test_a_kept_part_is_copied_where_there_are_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refused)
+    store = Store(tmp_path / "out")
+    store.publish("r1", {"rejects": {"a": rejects(["1"])}}, {}, 2)
+    store.publish("r2", {"rejects": {"a": Kept("r1", "rejects/a.parquet")}}, {}, 2)
+    assert read(tmp_path / "out").rejects["detail"].to_pylist() == ["1"]
+    one, other = (Path(store.folder(run_id), "rejects/a.parquet") for run_id in ("r1", "r2"))
+    assert not one.samefile(other)
 
 
-def test_what_a_killed_run_left_is_cleared(output: str) -> None:
-    steps = _LOCAL_STEPS if Store(output).is_local else _MEMORY_STEPS
-    for step in (8, 12, 16):
-        with pytest.MonkeyPatch.context() as patch:
-            kill_at(step, steps, patch)
-            with pytest.raises(Killed):
-                publish(output, f"r{step:02}")
-    publish(output, "r99", keep_runs=1)
+def test_a_kept_part_must_be_there(output: str) -> None:
     store = Store(output)
-    assert [Path(name).name for name in store.fs.ls(f"{store.root}/runs", detail=False)] == ["r99"]
+    store.publish("r1", {"rejects": {"a": rejects(["1"])}}, {}, 2)
+    for kept in (Kept("r1", "rejects/b.parquet"), Kept("r0", "rejects/a.parquet")):
+        with pytest.raises(DedupError, match=r"r[01]"):
+            store.publish("r2", {"rejects": {"a": kept}}, {}, 2)
+    store.fs.rm_file(f"{store.folder('r1')}/rejects/a.parquet")
+    with pytest.raises(RunError, match=r"r1/rejects/a\.parquet"):
+        store.publish("r2", {"rejects": {"a": Kept("r1", "rejects/a.parquet")}}, {}, 2)
+    assert store.latest() == "r1"
+
+
+def test_a_damaged_part_stays_noticed_when_it_is_kept(output: str) -> None:
+    store = Store(output)
+    store.publish("r1", {"rejects": {"a": rejects(["1"])}}, {}, 2)
+    store.fs.pipe_file(f"{store.folder('r1')}/rejects/a.parquet", b"?")
+    store.publish("r2", {"rejects": {"a": Kept("r1", "rejects/a.parquet")}}, {}, 2)
+    with pytest.raises(RunError, match=r"r2/rejects/a\.parquet"):
+        read(output)
+
+
+def test_state_is_published_with_its_run(output: str) -> None:
+    publish(output, "r1")
+    name = StateFiles(output).write("texts", rejects(["x"]))
+    given = {"files": [name], "newest": "2024-01-01T00:00:00Z", "counts": {"a": [1, 2.5, None]}}
+    Store(output).publish("r2", {}, {}, 5, given)
+    store = Store(output)
+    assert store.state("r1") is None
+    assert store.state("r2") == given
+    with pytest.raises(OutputError, match="r1, r2"):
+        store.state("r0")
+    path = f"{store.folder('r2')}/state.json"
+    content = store.fs.cat_file(path)
+    store.fs.pipe_file(path, content.replace(b"2.5", b"2.4"))
+    with pytest.raises(RunError, match=r"r2/state\.json.*--rebuild"):
+        store.state("r2")
+    store.fs.rm_file(path)
+    with pytest.raises(RunError, match=r"r2/state\.json.*--rebuild"):
+        store.state("r2")
+
+
+def test_state_must_name_files_that_are_there(output: str) -> None:
+    publish(output, "r1")
+    with pytest.raises(RunError, match=r"state/texts-0\.arrow"):
+        Store(output).publish("r2", {}, {}, 5, {"files": ["texts-0.arrow"]})
+    assert Store(output).runs() == ["r1"]
+
+
+def test_state_files_go_with_the_last_run_that_names_them(output: str) -> None:
+    def names() -> set[str]:
+        store = Store(output)
+        return {Path(name).name for name in store.fs.ls(f"{store.root}/state", detail=False)}
+
+    files, written = StateFiles(output), []
+    for number in range(1, 6):
+        written.append(files.write("texts", rejects([str(number)])))
+        stray = files.write("stray", rejects([str(number)]))
+        assert stray in names()
+        state = {"files": written[-2:]}  # its own and the one before
+        Store(output).publish(f"r{number}", {}, {}, 2, state)
+        assert names() == set(written[-3:])
+    Store(output).publish("r6", {}, {}, 1, {"files": written[:0]})
+    assert names() == set()
+
+
+def test_nothing_is_removed_that_a_damaged_run_may_need(output: str) -> None:
+    store, files = Store(output), StateFiles(output)
+    names = [files.write("texts", rejects([str(number)])) for number in range(2)]
+    store.publish("r1", {}, {}, 2, {"files": names[:1]})
+    store.fs.pipe_file(f"{store.folder('r1')}/state.json", b"{}")
+    kept = files.write("texts", rejects(["2"]))
+    store.publish("r2", {}, {}, 2, {"files": [kept]})
+    assert files.read(names[0]).num_rows == 1
+    store.publish("r3", {}, {}, 2, {"files": [kept]})  # r1 goes, and with it the doubt
+    found = store.fs.ls(f"{store.root}/state", detail=False)
+    assert [Path(name).name for name in found] == [kept]
+
+
+def test_a_batch_run_leaves_the_state_of_kept_runs(output: str) -> None:
+    name = StateFiles(output).write("texts", rejects(["x"]))
+    Store(output).publish("r1", {}, {}, 2, {"files": [name]})
+    publish(output, "r2", keep_runs=2)
+    assert StateFiles(output).read(name).num_rows == 1
+    publish(output, "r3", keep_runs=2)
+    assert list(Store(output).fs.ls(f"{Store(output).root}/state", detail=False)) == []
+
+
+def test_runs_stay_when_the_link_to_the_latest_is_lost(output: str) -> None:
+    for run_id in ("r1", "r2"):
+        publish(output, run_id)
+    store = Store(output)
+    store.fs.rm_file(f"{store.root}/latest{'' if store.is_local else '.json'}")
+    assert store.runs() == ["r1", "r2"]
+    publish(output, "r3")
+    assert store.runs() == ["r1", "r2", "r3"]
 
 
 def test_a_foreign_folder_is_refused(output: str) -> None:
@@ -214,7 +288,22 @@ def test_reading_nothing(output: str) -> None:
     Store(output).check()
     with pytest.raises(OutputError):
         read(output)
+    assert Store(output).runs() == []
     publish(output, "r1")
+
+
+def test_an_output_may_hold_state_work_and_locks(output: str) -> None:
+    publish(output, "r1")
+    store = Store(output)
+    for name in ("state/a.arrow", "work/dedup-1/x.json", ".lock", ".lock.json"):
+        store.fs.makedirs(f"{store.root}/{name}".rpartition("/")[0], exist_ok=True)
+        store.fs.pipe_file(f"{store.root}/{name}", b"")
+    Store(output).check()
+
+
+def test_an_unknown_kind_of_url_is_an_output_error() -> None:
+    with pytest.raises(OutputError, match="nowhere"):
+        Store("nowhere://bucket/out")
 
 
 @pytest.mark.parametrize("name", [table_name(schema) for schema in OUTPUT_TABLES])

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from itertools import chain, combinations
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from reference import partition
 from sklearn.cluster import AgglomerativeClustering
 
 from dedup.ragged import Ragged
-from dedup.stages import background, story
-from dedup.stages.text import tokenise, whole
+from dedup.stages import story
 
 SEED = 20250211
-
-
-def tokens(texts: pa.LargeStringArray) -> Ragged:
-    found = tokenise(texts, whole(texts))
-    return Ragged(found.hashes, found.offsets)
-
-
-def hashed(*words: str) -> np.ndarray:
-    return tokens(pa.array(words, pa.large_string())).values
 
 
 def ragged(lists: list[list[int]]) -> Ragged:
@@ -49,15 +39,9 @@ def all_pairs(matrix: np.ndarray) -> list[story.Pairs]:
     return [story.Pairs(left, right, matrix[left, right].astype(np.float32))]
 
 
-def test_background_frequencies() -> None:
-    known = background.background(tokens)
-    common, rare, other = background.frequencies(known, hashed("the", "bridge", "qwxzvk"), 1e-7)
-    assert common > 0.01 > 1e-4 > rare > other == 1e-7
-    # Any language, any script: common words of Russian, German, Hindi and Arabic.
-    assert background.frequencies(known, hashed("что", "nicht", "और", "من"), 0).min() > 1e-3
-    # Chinese by pairs of characters, as articles have them.
-    assert background.frequencies(known, hashed("我们"), 0)[0] > 1e-3
-    assert np.all(known.hashes[1:] > known.hashes[:-1])
+def joined(found: list[story.Pairs], hours: np.ndarray, window: float, floor: float) -> np.ndarray:
+    """Stories where none is told yet."""
+    return story.join(found, hours, window, floor, np.full(len(hours), -1))
 
 
 def test_weights() -> None:
@@ -78,10 +62,39 @@ def test_weights() -> None:
     assert everywhere.max() == 0
 
 
-def test_distinct() -> None:
-    numbers, hashes = story.distinct(ragged([[7, 9], [], [3, 9]]))
-    assert numbers.tolist() == [0, 1, 2, 1]
-    assert hashes.tolist() == [7, 9, 3]
+def test_the_heaviest_words_are_rare_ones_that_come_often() -> None:
+    """Against a plain sort; of equal ones the first, of each text at most so many."""
+    print(f"seed {SEED}")
+    rng = np.random.default_rng(SEED)
+    lengths = [story.LONGEST - 1, 0, story.LONGEST, 3 * story.LONGEST, 2 * story.LONGEST]
+    words = ragged([[*range(length)] for length in lengths])
+    # Few values, so that many weigh alike; what half of all texts have weighs nothing.
+    counts = rng.choice([1, 2, 90], len(words.values)).astype(np.uint32)
+    shares = rng.choice([1e-7, 1e-5, 1e-4, 0.01], len(words.values))
+    mask = story.heaviest(words, counts, shares)
+    for text, length in enumerate(lengths):
+        mine = slice(words.offsets[text], words.offsets[text + 1])
+        weights = []
+        for count, share in zip(counts[mine].tolist(), shares[mine].tolist(), strict=True):
+            of_texts = 1 - math.exp(-story.TYPICAL_TOKENS * share)
+            idf = math.log(max(1 / of_texts - 1, 1))
+            weights.append((1 + math.log(min(count, 63))) * idf**2)
+        order = sorted(range(length), key=lambda at: (-round(weights[at], 3), at))
+        expected = sorted(at for at in order[: story.LONGEST] if weights[at] > 0)
+        assert np.flatnonzero(mask[mine]).tolist() == expected
+
+
+def test_which_are_heaviest_does_not_depend_on_other_texts() -> None:
+    print(f"seed {SEED}")
+    rng = np.random.default_rng(SEED)
+    words = ragged([[*range(n)] for n in (300, 40, 200)])
+    counts = rng.integers(1, 9, len(words.values)).astype(np.uint32)
+    frequencies = 10 ** rng.uniform(-7, -1, len(words.values))
+    whole_mask = story.heaviest(words, counts, frequencies)
+    for text in range(3):
+        mine = slice(words.offsets[text], words.offsets[text + 1])
+        alone = story.heaviest(words.part(slice(text, text + 1)), counts[mine], frequencies[mine])
+        assert alone.tolist() == whole_mask[mine].tolist()
 
 
 def test_profiles_hold_the_heaviest_words() -> None:
@@ -150,7 +163,7 @@ def test_joins_are_average_linkage(n: int, floor: float) -> None:
         blocks = rng.integers(0, 4, n)
         base = np.where(blocks[:, None] == blocks, 0.95, 0.3) * rng.random((n, n))
         matrix = np.triu(base, 1).astype(np.float32)
-        found = story.join(all_pairs(matrix), np.full(n, np.nan), np.inf, floor)
+        found = joined(all_pairs(matrix), np.full(n, np.nan), np.inf, floor)
         matrix = matrix + matrix.T
         oracle = AgglomerativeClustering(
             None, metric="precomputed", linkage="average", distance_threshold=1 - floor
@@ -164,8 +177,8 @@ def test_missing_pairs_count_as_0() -> None:
     at = np.arange(4)
     found = [story.Pairs(at, at + 1, np.array([0.5, 0.2, 0.2, 0.5], np.float32))]
     hours = np.zeros(5)
-    assert story.join(found, hours, 48, 0.15).tolist() == [0, 0, 2, 3, 3]
-    assert story.join([], hours, 48, 0.15).tolist() == [0, 1, 2, 3, 4]
+    assert joined(found, hours, 48, 0.15).tolist() == [0, 0, 2, 3, 3]
+    assert joined([], hours, 48, 0.15).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_no_story_spans_more_than_the_window() -> None:
@@ -173,7 +186,7 @@ def test_no_story_spans_more_than_the_window() -> None:
     matrix = np.full((5, 5), 0.5, np.float32)
     matrix[2, 4] = 0.2
     hours = np.array([0, 40, 90, np.nan, 48])
-    found = story.join(all_pairs(matrix), hours, 48, 0.1)
+    found = joined(all_pairs(matrix), hours, 48, 0.1)
     assert found[0] == found[1] == found[3] == found[4] == 0
     assert found[2] == 2
 
@@ -188,9 +201,34 @@ def test_a_higher_floor_only_splits_and_order_decides_nothing() -> None:
         found = [story.pairs(story.index(given, hours, 24), slice(0, 40))]
         coarser = np.zeros(40, np.int64)
         for floor in np.linspace(0.04, 0.98, 20):
-            finer = story.join(found, hours, 24, float(floor))
+            finer = joined(found, hours, 24, float(floor))
             assert np.array_equal(coarser[finer], coarser)
             shuffled = rng.permutation(len(found[0].left))
             again = [story.Pairs(*(column[shuffled] for column in found[0]))]
-            assert np.array_equal(story.join(again, hours, 24, float(floor)), finer)
+            assert np.array_equal(joined(again, hours, 24, float(floor)), finer)
             coarser = finer
+
+
+def test_stories_that_are_told_take_others_in_and_never_join() -> None:
+    """Two of two clusters each, and three that are new: one close to each, one to both."""
+    matrix = np.zeros((7, 7), np.float32)
+    for pair, cosine in {
+        (0, 2): 0.9,  # of two stories, as alike as can be
+        (0, 4): 0.5,
+        (1, 4): 0.5,
+        (2, 5): 0.3,
+        (3, 5): 0.3,
+        (1, 6): 0.4,
+        (3, 6): 0.7,
+        (4, 6): 0.1,
+    }.items():
+        matrix[pair] = cosine
+    told = np.array([0, 0, 2, 2, -1, -1, -1])
+    found = story.join(all_pairs(matrix), np.zeros(7), 48, 0.15, told)
+    assert found.tolist() == [0, 0, 2, 2, 0, 2, 2]
+    # A cluster that a story has for itself is told too.
+    alone = story.join(all_pairs(matrix), np.zeros(7), 48, 0.15, np.arange(7))
+    assert alone.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    # The window is the whole story's.
+    hours = np.array([0, 40, 0, 0, 60, 0, 0.0])
+    assert story.join(all_pairs(matrix), hours, 48, 0.15, told)[4] == 4

@@ -527,3 +527,18 @@ def test_no_pairs() -> None:
     known = evidence([plain([1, 2, 3])])
     assert all(len(column) == 0 for column in verify.score(known, nothing, nothing, 1))
     assert all(len(column) == 0 for column in verify.score_all(known, nothing, nothing, 1, 2))
+
+
+@brief
+@given(st.lists(articles(), min_size=2, max_size=4), st.lists(st.booleans(), max_size=16))
+def test_turned_scores_are_those_of_the_turned_pair(
+    given_articles: list[Article], drawn: list[bool]
+) -> None:
+    held = evidence(given_articles)
+    left, right = np.array([*combinations(range(len(given_articles)), 2)], np.int64).T
+    which = np.resize(np.array([*drawn, True], bool), len(left))
+    ends = np.where(which, right, left), np.where(which, left, right)
+    found = verify.turned(verify.score(held, left, right, 1), which)
+    expected = verify.score(held, *ends, 1)
+    for name in verify.Scores._fields:
+        assert np.array_equal(getattr(found, name), getattr(expected, name)), name

@@ -1,0 +1,77 @@
+"""How rare words are in the language at large, and so what a text is about.
+
+Law: what is told here of a text depends on it alone, whatever others came with it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from dedup.ragged import Ragged
+from dedup.settings import Settings
+from dedup.stages import background, shingle, story
+from dedup.stages.text import tokenise, whole
+from dedup.threads import ARTICLES, in_order, spans
+
+
+class Terms(NamedTuple):
+    """What each text is about: its own matter, whatever others came with it.
+
+    Attributes
+    ----------
+    words : Ragged of uint64
+        Sorted hashes of its heaviest words.
+    counts : ndarray of uint32
+        How often each of `words.values` stands in its text.
+    frequencies : ndarray of float32
+        Share of tokens, 0 to 1, that each has in the language at large.
+    """
+
+    words: Ragged
+    counts: np.ndarray
+    frequencies: np.ndarray
+
+
+def terms(body: Ragged, settings: Settings) -> Terms:
+    """What each text is about; quotations count, for they are of the event.
+
+    Parameters
+    ----------
+    body : Ragged of uint64
+        Tokens of each text that are not template.
+    """
+
+    def heaviest(part: slice) -> Terms:
+        words, counts = shingle.word_sets(body.part(part))
+        shares = frequencies(words.values)
+        mask = story.heaviest(words, counts, shares)
+        return Terms(words.keep(mask), counts[mask], shares[mask].astype(np.float32))
+
+    parts = spans(len(body.lengths), ARTICLES)
+    found = list(in_order(heaviest, parts, settings.threads))
+    return Terms(
+        Ragged.joined([piece.words for piece in found], pa.uint64()),
+        np.concatenate([np.empty(0, np.uint32), *(piece.counts for piece in found)]),
+        np.concatenate([np.empty(0, np.float32), *(piece.frequencies for piece in found)]),
+    )
+
+
+def frequencies(hashes: np.ndarray) -> np.ndarray:
+    """Share of tokens, 0 to 1, that each hashed word (uint64) has in the language: float64."""
+    return background.frequencies(background.background(_tokens), hashes)
+
+
+def rarity(words: Ragged) -> np.ndarray:
+    """Inverse document frequency, ln(1 + 1 / share of texts), of each of `words.values`: float32.
+
+    As `verify.rarity`, with the texts of the language at large for a corpus.
+    """
+    return np.log1p(1 / story.expected(frequencies(words.values))).astype(np.float32)
+
+
+def _tokens(texts: pa.LargeStringArray) -> Ragged:
+    found = tokenise(texts, whole(texts))
+    return Ragged(found.hashes, found.offsets)

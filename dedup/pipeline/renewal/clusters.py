@@ -1,0 +1,79 @@
+"""Clusters, made anew where anything in them may have changed.
+
+Law: a component of verified pairs is cut by itself, so where nothing changed clusters are as they
+were.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dedup.pipeline.group import Groups, clustered, tabled
+from dedup.pipeline.renewal.furniture import orders
+from dedup.pipeline.renewal.matches import given
+from dedup.pipeline.renewal.memory import Memory
+from dedup.schemas import MATCHED, SCORED
+from dedup.settings import Settings
+from dedup.stages import cluster
+
+
+def recluster(memory: Memory, changed: np.ndarray, settings: Settings) -> dict[str, pa.Table]:
+    """Tables of the components that hold a changed text, as `group.tabled`.
+
+    Parameters
+    ----------
+    memory : Memory
+    changed : ndarray of bool, by number
+        Texts that came, went, or have other pairs than before.
+    settings : Settings
+    """
+    scored, texts = memory.tables["scored"], memory.tables["texts"]
+    ends = scored["left"].to_numpy(), scored["right"].to_numpy()
+    labels = cluster.components(texts.num_rows, *ends)
+    order = orders(texts, texts)[1]
+    inside = order.alive & np.isin(labels, labels[changed])
+    numbers = np.flatnonzero(inside)
+    numbers = numbers[np.argsort(order.ranks[numbers])]
+    local = np.full(texts.num_rows, -1)
+    local[numbers] = np.arange(len(numbers))
+    articles = memory.tables["articles"]
+    articles = articles.filter(pa.array(inside[articles["text"].to_numpy()]))
+    articles = articles.sort_by("article_id")
+    distinct = pa.array(local[articles["text"].to_numpy()])
+    matched = articles.append_column(MATCHED.field("distinct"), distinct).select(MATCHED.names)
+    pairs = scored.filter(pa.array(inside[ends[0]]))
+    for at, end in enumerate(("left", "right")):
+        places = pa.array(local[pairs[end].to_numpy()])
+        pairs = pairs.set_column(at, SCORED.field(end), places)
+    counts = _counts(memory, numbers)
+    evidence = given(memory, numbers, settings)
+    leads, verified = clustered(matched, evidence, pairs, settings)
+    return tabled(matched, counts, Groups(leads, leads), evidence, verified, settings)
+
+
+def _counts(memory: Memory, texts: np.ndarray) -> pa.Table:
+    """Shingles that count in each text, and those that do not."""
+    editions = memory.texts("edition")[texts]
+    names = ("shingles_counted", "template_shingles")
+    return pa.table({name: memory.values("editions", name)[editions] for name in names})
+
+
+def named(tables: dict[str, pa.Table], ids: pa.Table) -> dict[str, pa.Table]:
+    """The tables with each cluster under its own id.
+
+    Parameters
+    ----------
+    tables : dict of str to Table
+        Where a cluster has the id of its lead.
+    ids : pa.Table
+        Columns ``lead_id`` and ``cluster_id``.
+    """
+    result = {}
+    for name, table in tables.items():
+        at = pc.index_in(table["cluster_id"], value_set=ids["lead_id"].combine_chunks())
+        place = table.schema.get_field_index("cluster_id")
+        column = ids["cluster_id"].combine_chunks().take(at.combine_chunks())
+        result[name] = table.set_column(place, table.schema.field(place), column)
+    return result

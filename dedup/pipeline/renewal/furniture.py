@@ -1,0 +1,254 @@
+"""Template, brought up to date: which texts have another template than before.
+
+Law: what is template of a text depends on the texts that share its shingles within the window, as
+if all had come at once; so only those are looked at that share one with a text that came, went or
+changed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from dedup.pipeline.furniture import outlets
+from dedup.pipeline.renewal.memory import Memory
+from dedup.ragged import Ragged
+from dedup.schemas import FURNITURE, TEXTS, VERSIONS
+from dedup.settings import Settings
+from dedup.stages import buckets, candidates, shingle, template
+from dedup.state import postings
+from dedup.threads import ARTICLES, in_order, spans
+
+
+class Templates(NamedTuple):
+    """Template of some texts.
+
+    Attributes
+    ----------
+    texts : ndarray of int64
+        Rising numbers.
+    shingles : Ragged of uint64
+        Sorted hashes of what is template in each.
+    """
+
+    texts: np.ndarray
+    shingles: Ragged
+
+
+def orders(before: pa.Table, after: pa.Table) -> tuple[buckets.Order, buckets.Order]:
+    """Texts in the order of publication, before and after the run; both of the length after."""
+    return _order(before, after.num_rows), _order(after, after.num_rows)
+
+
+def sets(memory: Memory, texts: np.ndarray, settings: Settings) -> Ragged:
+    """Sorted distinct shingle hashes of texts, template included."""
+    tokens = memory.gather("bodies", "tokens", texts)
+    return _each_part(
+        tokens, lambda part: shingle.shingle_sets(part, settings.shingle_size), settings
+    )
+
+
+def renew_template(
+    memory: Memory, before: pa.Table, touched: np.ndarray, settings: Settings
+) -> Templates:
+    """Bring what is template in memory up to date.
+
+    Parameters
+    ----------
+    memory : Memory
+        Its texts are those after the run.
+    before : pa.Table
+        The texts before it.
+    touched : ndarray of int64
+        Texts that came, went or changed, rising.
+    settings : Settings
+
+    Returns
+    -------
+    Templates
+        Of the texts that have another template, and of all touched that are alive.
+    """
+    mine = sets(memory, touched, settings)
+    _enter(memory, before.num_rows, touched, mine, settings)
+    after = memory.tables["texts"]
+    old, new = orders(before, after)
+    present = old.alive | new.alive
+    keys = np.unique(mine.values)
+    members = memory.holders("shingles", keys, present, settings.threads)
+    versions = memory.tables["versions"]
+    changed = _renew_versions(memory, keys, members, touched, (old, new), settings)
+    if len(changed):
+        keys = np.union1d(keys, sets(memory, changed, settings).values)
+        members = memory.holders("shingles", keys, present, settings.threads)
+    numbered = _numbered(before, after)
+    floors = settings.template_stories, settings.template_articles, settings.common_stories
+    nobody = np.zeros(len(present), bool)
+
+    def decided(alive: np.ndarray, which: int, pairs: pa.Table, wanted: np.ndarray):  # type: ignore[no-untyped-def]
+        ends = pairs["left"].to_numpy(), pairs["right"].to_numpy()
+        held = template.Held(
+            alive, *numbered[which], template.neighbours(*ends, len(alive))
+        )
+        return template.decided(members, held, floors, settings.window_days, wanted)
+
+    was = decided(old.alive, 0, versions, nobody)
+    now = decided(new.alive, 1, memory.tables["versions"], nobody)
+    wanted = _suspects(members, np.setxor1d(was.verdicts, now.verdicts), numbered[1][0])
+    wanted[touched] = True
+    wanted &= new.alive
+    now = decided(new.alive, 1, memory.tables["versions"], wanted)
+    _renew_table(memory, keys, now, numbered[2])
+    return _renewed(memory, np.flatnonzero(wanted), touched, keys, now)
+
+
+def _order(texts: pa.Table, n: int) -> buckets.Order:
+    """The order of texts; those not there yet are last, and not alive."""
+    alive = np.zeros(n, bool)
+    alive[: texts.num_rows] = texts["alive"].to_numpy(zero_copy_only=False)
+    ranks = np.arange(n)
+    by_time = np.lexsort((texts["hash"].to_numpy(), texts["published"].to_numpy()))
+    ranks[by_time] = np.arange(len(by_time))
+    return buckets.Order(alive, ranks)
+
+
+def _each_part(lists: Ragged, function, settings: Settings) -> Ragged:  # type: ignore[no-untyped-def]
+    parts = spans(len(lists.lengths), ARTICLES)
+    pieces = in_order(lambda part: function(lists.part(part)), parts, settings.threads)
+    return Ragged.joined(list(pieces), pa.uint64())
+
+
+def _enter(
+    memory: Memory, first: int, touched: np.ndarray, mine: Ragged, settings: Settings
+) -> None:
+    """Enter new texts, those numbered from `first`, into the index."""
+    start = int(np.searchsorted(touched, first))
+    fresh, numbers = mine.part(slice(start, len(touched))), touched[start:]
+    memory.add("shingles", postings.segment(fresh, numbers, settings.threads))
+    texts = memory.tables["texts"]
+    sketched = texts["sketched"].to_numpy().copy()
+    sketched[numbers] = candidates.sketch(fresh, settings.sketch_scale).lengths
+    place = TEXTS.get_field_index("sketched")
+    memory.tables["texts"] = texts.set_column(place, TEXTS.field(place), pa.array(sketched))
+
+
+def _renew_versions(
+    memory: Memory,
+    keys: np.ndarray,
+    members: Ragged,
+    touched: np.ndarray,
+    order: tuple[buckets.Order, buckets.Order],
+    settings: Settings,
+) -> np.ndarray:
+    """Bring the versions in memory up to date; texts not touched that have others than before."""
+    old, new = order
+    low = slice(0, int(np.searchsorted(keys, np.uint64((1 << 64) // settings.sketch_scale))))
+    members, cap = members.part(low), settings.bucket_cap
+    chosen = buckets.displaced(members, old, new, cap)
+    chosen[touched] = True
+    others = np.setdiff1d(np.flatnonzero(chosen), touched)
+    if len(others):
+        every = sets(memory, np.flatnonzero(chosen), settings)
+        sketches = np.unique(candidates.sketch(every, settings.sketch_scale).values)
+        present = old.alive | new.alive
+        members = memory.holders("shingles", sketches, present, settings.threads)
+    packed, counts = candidates.counted(buckets.proposals(members, new, chosen, cap))
+    left, right = candidates.ends(packed)
+    sizes = memory.texts("sketched")
+    close = counts >= settings.version_floor * (sizes[left] + sizes[right] - counts)
+    known = memory.tables["versions"]
+    ends = known["left"].to_numpy(), known["right"].to_numpy()
+    stays = ~(chosen[ends[0]] | chosen[ends[1]]) & new.alive[ends[0]] & new.alive[ends[1]]
+    found = np.sort(
+        np.concatenate([candidates.pack(ends[0][stays], ends[1][stays]), packed[close]])
+    )
+    left, right = candidates.ends(found)
+    memory.tables["versions"] = pa.table([pa.array(left), pa.array(right)], schema=VERSIONS)
+    differing = np.unique(candidates.ends(np.setxor1d(candidates.pack(*ends), found)))
+    is_touched = np.zeros(len(new.alive), bool)
+    is_touched[touched] = True
+    return differing[~is_touched[differing] & new.alive[differing]]
+
+
+def _numbered(before: pa.Table, after: pa.Table):  # type: ignore[no-untyped-def]
+    """Outlets counted up from 0, and days, of the texts before and after; and the outlets."""
+    n = after.num_rows
+    naming = [np.full(n, -1, np.int64), after["naming"].to_numpy()]
+    days = [np.zeros(n, np.int64), after["day"].to_numpy()]
+    naming[0][: before.num_rows] = before["naming"].to_numpy()
+    days[0][: before.num_rows] = before["day"].to_numpy()
+    known, places = np.unique(np.concatenate([[-1], *naming]), return_inverse=True)
+    places = places[1:] - 1
+    return (places[:n], days[0]), (places[n:], days[1]), known[1:]
+
+
+def _suspects(members: Ragged, verdicts: np.ndarray, outlets: np.ndarray) -> np.ndarray:
+    """Texts that a verdict is about: bool, by number."""
+    lists = (verdicts >> np.uint64(36)).astype(np.int64)
+    of = ((verdicts >> np.uint64(16)) & np.uint64((1 << 20) - 1)).astype(np.int64) - 1
+    lengths = members.lengths[lists]
+    starts = np.repeat(members.offsets[lists] - (np.cumsum(lengths) - lengths), lengths)
+    texts = members.values[starts + np.arange(lengths.sum())].astype(np.int64)
+    of = np.repeat(of, lengths)
+    mask = np.zeros(len(outlets), bool)
+    mask[texts[(of < 0) | (outlets[texts] == of)]] = True
+    return mask
+
+
+def _renewed(
+    memory: Memory,
+    wanted: np.ndarray,
+    touched: np.ndarray,
+    keys: np.ndarray,
+    now: template.Decided,
+) -> Templates:
+    """Template of the wanted texts that are touched, or have another than before."""
+    editions = memory.texts("edition")[wanted]
+    had = memory.gather("editions", "template", editions[editions >= 0])
+    owners = np.repeat(wanted[editions >= 0], had.lengths)
+    elsewhere = ~np.isin(had.values, keys)
+    texts = np.concatenate([owners[elsewhere], now.articles])
+    values = np.concatenate([had.values[elsewhere], keys[now.shingles]])
+    order = np.lexsort((values, texts))
+    texts, values = texts[order], values[order]
+    offsets = np.append(np.searchsorted(texts, wanted), len(texts))
+    shingles = Ragged(values, offsets)
+    differs = np.ones(len(wanted), bool)
+    before = had.part(slice(0, len(had.lengths)))
+    for at, place in enumerate(np.flatnonzero(editions >= 0).tolist()):
+        differs[place] = not np.array_equal(
+            before.values[before.offsets[at] : before.offsets[at + 1]],
+            values[offsets[place] : offsets[place + 1]],
+        )
+    differs |= np.isin(wanted, touched)
+    rows = np.flatnonzero(differs)
+    return Templates(wanted[rows], Ragged.gather(pa.chunked_array([shingles.arrow()]), rows))
+
+
+def _renew_table(
+    memory: Memory, keys: np.ndarray, now: template.Decided, known: np.ndarray
+) -> None:
+    """Bring the table of template up to date, as far as these shingles go."""
+    table = memory.tables["furniture"]
+    others = table.filter(pa.array(~np.isin(table["shingle"].to_numpy(), keys)))
+    # Of verdicts for several days the one of most articles.
+    named, inverse = np.unique(now.verdicts >> np.uint64(16), return_inverse=True)
+    sizes = np.zeros(len(named), np.int32)
+    np.maximum.at(sizes, inverse, now.sizes)
+    of = (named & np.uint64((1 << 20) - 1)).astype(np.int64) - 1
+    codes = np.append(known, -1)[of]
+    names = memory.tables["articles"]["source"].combine_chunks().unique().sort()
+    of_names = outlets(names)
+    order = np.argsort(of_names, kind="stable")
+    at = np.searchsorted(of_names[order], codes)
+    at = np.append(order, -1)[np.minimum(at, len(order))]
+    unnamed = pa.array((codes < 0) | (at < 0))
+    columns = {
+        "outlet": pa.array(codes),
+        "source": names.take(pa.array(np.maximum(at, 0), mask=unnamed.to_numpy(False))),
+        "shingle": pa.array(keys[(named >> np.uint64(20)).astype(np.int64)]),
+        "articles": pa.array(sizes),
+    }
+    added = pa.table({name: columns[name] for name in FURNITURE.names}).cast(FURNITURE)
+    memory.tables["furniture"] = pa.concat_tables([others, added]).combine_chunks()

@@ -1,0 +1,236 @@
+"""Verified pairs, brought up to date: those of texts that are new or not what they were.
+
+Law: a pair's scores depend on its two texts and their template alone, so a pair of which neither
+changed is as it was; and all pairs of a text that changed are looked for anew.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from dedup.pipeline import evidence, language
+from dedup.pipeline.match import banded, scored, signed
+from dedup.pipeline.renewal.furniture import Templates, orders, sets
+from dedup.pipeline.renewal.memory import Memory
+from dedup.ragged import Ragged
+from dedup.schemas import EDITIONS, FORMS, SCORED, TEXTS
+from dedup.settings import Settings
+from dedup.stages import buckets, candidates, verify
+from dedup.state import postings
+
+INDEXES = {"sketches": candidates.SKETCH, "bands": candidates.LSH}
+"""Indexes over editions, and the generator that each serves."""
+
+
+class Matched(NamedTuple):
+    """What a run looked at.
+
+    Attributes
+    ----------
+    found : candidates.Candidates
+        Candidate pairs of texts by number, the left one published first.
+    texts : ndarray of bool, by number
+        Texts with pairs that may have come or gone.
+    """
+
+    found: candidates.Candidates
+    texts: np.ndarray
+
+
+def given(memory: Memory, texts: np.ndarray, settings: Settings) -> verify.Evidence:
+    """Evidence of texts in memory, in the given order."""
+    return _gathered(memory, texts, settings)[0]
+
+
+def renew_matches(
+    memory: Memory, before: pa.Table, templates: Templates, settings: Settings
+) -> Matched:
+    """Bring editions and pairs in memory up to date.
+
+    Parameters
+    ----------
+    memory : Memory
+        Its texts are those after the run.
+    before : pa.Table
+        The texts before it.
+    templates : Templates
+        Of the texts that are new or have another template.
+    settings : Settings
+    """
+    gone = _gone(before, memory.tables["texts"], templates.texts)
+    _renew_editions(memory, templates, settings)
+    changed = np.zeros(memory.tables["texts"].num_rows, bool)
+    changed[templates.texts] = True
+    found, looked_at = _candidates(memory, before, (changed, gone), settings)
+    looked_at[gone] = True
+    ends = found.left, found.right
+    texts, local = np.unique(np.concatenate(ends), return_inverse=True)
+    by_rank = np.argsort(orders(before, memory.tables["texts"])[1].ranks[texts])
+    places = np.empty(len(texts), np.int64)
+    places[by_rank] = np.arange(len(texts))
+    left, right = places[local].reshape(2, -1)
+    texts = texts[by_rank]
+    local_pairs = found._replace(left=left, right=right)
+    pairs, forms = scored(given(memory, texts, settings), local_pairs, settings)
+    affected = _partners(memory.tables["scored"], looked_at)
+    for name, new, schema in (("scored", pairs, SCORED), ("forms", forms, FORMS)):
+        memory.tables[name] = _renewed(memory.tables[name], looked_at, new, texts, schema)
+    return Matched(found, affected)
+
+
+def _gathered(
+    memory: Memory, texts: np.ndarray, settings: Settings
+) -> tuple[verify.Evidence, np.ndarray]:
+    tokens = memory.gather("bodies", "tokens", texts)
+    template = memory.gather("editions", "template", memory.texts("edition")[texts])
+    published = memory.texts("published")[texts]
+    known = published < np.iinfo(np.int64).max
+    return evidence.gathered(
+        evidence.Texts(
+            tokens,
+            memory.gather("bodies", "quoted", texts),
+            sets(memory, texts, settings).minus(template),
+            np.where(known, published / 3.6e9, np.nan),
+            memory.texts("outlet")[texts],
+        ),
+        settings,
+    )
+
+
+def _gone(before: pa.Table, after: pa.Table, changed: np.ndarray) -> np.ndarray:
+    """Texts that had an edition before and have it no longer."""
+    old, new = orders(before, after)
+    dying = old.alive & ~new.alive
+    dying[changed] = old.alive[changed]
+    return np.flatnonzero(dying)
+
+
+def _renew_editions(memory: Memory, templates: Templates, settings: Settings) -> None:
+    """Make new editions of the texts, and enter them into the indexes."""
+    texts, numbers = templates.texts, memory.rows("editions") + np.arange(len(templates.texts))
+    shingles = sets(memory, texts, settings)
+    kept = shingles.minus(templates.shingles)
+    tokens = memory.gather("bodies", "tokens", texts)
+    body = evidence.layout(tokens, kept, settings).body
+    terms = language.terms(tokens.keep(body), settings)
+    columns = {
+        "text": pa.array(texts),
+        "template": templates.shingles.arrow(),
+        "shingles_counted": pa.array(kept.lengths.astype(np.int32)),
+        "template_shingles": pa.array((shingles.lengths - kept.lengths).astype(np.int32)),
+        "terms": terms.words.arrow(),
+        "term_counts": terms.words._replace(values=terms.counts).arrow(),
+        "term_frequencies": terms.words._replace(values=terms.frequencies).arrow(),
+    }
+    rows = pa.table({name: columns[name] for name in EDITIONS.names}).cast(EDITIONS)
+    memory.add("editions", rows)
+    for index in INDEXES:
+        keys = _keys(index, kept, settings)
+        memory.add(index, postings.segment(keys, numbers, settings.threads))
+    editions = memory.texts("edition").copy()
+    editions[texts] = numbers
+    place = TEXTS.get_field_index("edition")
+    table = memory.tables["texts"]
+    memory.tables["texts"] = table.set_column(place, TEXTS.field(place), pa.array(editions))
+
+
+def _keys(index: str, kept: Ragged, settings: Settings) -> Ragged:
+    """What texts are entered under, by their shingles that are not template."""
+    if index == "sketches":
+        return candidates.sketch(kept, settings.sketch_scale)
+    banding = banded(settings)
+    keys = candidates.band_keys(signed(kept, settings), banding.rows, banding.bands)
+    return keys.keep(np.repeat(kept.lengths > 0, banding.bands))
+
+
+def _keys_of(
+    memory: Memory, index: str, texts: np.ndarray, editions: np.ndarray, settings: Settings
+) -> np.ndarray:
+    """What editions of the texts are entered under: sorted, distinct."""
+    kept = sets(memory, texts, settings).minus(memory.gather("editions", "template", editions))
+    return np.unique(_keys(index, kept, settings).values)
+
+
+def _candidates(
+    memory: Memory, before: pa.Table, changes: tuple[np.ndarray, np.ndarray], settings: Settings
+) -> tuple[candidates.Candidates, np.ndarray]:
+    """Candidate pairs of the changed texts, and of those whose place in a bucket changed."""
+    changed, gone = changes
+    order = _by_edition(memory, before)
+    texts = memory.values("editions", "text")
+    old_editions = np.append(before["edition"].to_numpy(), np.full(len(changed), -1))
+    keys = {
+        index: _keys_of(memory, index, gone, old_editions[gone], settings) for index in INDEXES
+    }
+    met: dict[str, Ragged] = {}
+    looked_at, sought = changed.copy(), np.flatnonzero(changed)
+    while len(sought):
+        found = np.zeros(len(changed), bool)
+        editions = memory.texts("edition")[sought]
+        for index in INDEXES:
+            mine = _keys_of(memory, index, sought, editions, settings)
+            keys[index] = np.union1d(keys[index], mine)
+            alive = order[0].alive | order[1].alive
+            met[index] = memory.holders(index, keys[index], alive, settings.threads)
+            moved = buckets.displaced(met[index], *order, settings.bucket_cap)
+            found[texts[moved & order[1].alive]] = True
+        sought = np.flatnonzero(found & ~looked_at)
+        looked_at |= found
+    return _proposed(memory, met, order[1], looked_at, settings), looked_at
+
+
+def _by_edition(memory: Memory, before: pa.Table) -> tuple[buckets.Order, buckets.Order]:
+    """Editions in the order of their texts, before and after the run."""
+    after = memory.tables["texts"]
+    texts, result = memory.values("editions", "text"), []
+    for table, order in zip((before, after), orders(before, after), strict=True):
+        alive = np.zeros(len(texts), bool)
+        current = table["edition"].to_numpy()[order.alive[: table.num_rows]]
+        alive[current[current >= 0]] = True
+        result.append(buckets.Order(alive, order.ranks[texts]))
+    return result[0], result[1]
+
+
+def _proposed(
+    memory: Memory,
+    met: dict[str, Ragged],
+    order: buckets.Order,
+    looked_at: np.ndarray,
+    settings: Settings,
+) -> candidates.Candidates:
+    texts, days = memory.values("editions", "text"), memory.texts("day")
+    chosen = looked_at[texts] & order.alive
+    packed: dict[np.uint8, np.ndarray] = {}
+    for index, members in met.items():
+        keys, counts = candidates.counted(
+            buckets.proposals(members, order, chosen, settings.bucket_cap)
+        )
+        least = settings.sketch_shared if index == "sketches" else 1
+        left, right = (texts[end] for end in candidates.ends(keys[counts >= least]))
+        near = np.abs(days[left] - days[right]) <= settings.window_days
+        packed[INDEXES[index]] = candidates.pack(left[near], right[near])
+    return candidates.of_generators(packed)
+
+
+def _partners(scored: pa.Table, looked_at: np.ndarray) -> np.ndarray:
+    """Texts looked at, and those that they were paired with."""
+    left, right = scored["left"].to_numpy(), scored["right"].to_numpy()
+    mask = looked_at.copy()
+    mask[left[looked_at[right]]] = True
+    mask[right[looked_at[left]]] = True
+    return mask
+
+
+def _renewed(
+    known: pa.Table, looked_at: np.ndarray, new: pa.Table, texts: np.ndarray, schema: pa.Schema
+) -> pa.Table:
+    """Pairs without those of texts looked at, and with the new ones by the texts' numbers."""
+    stays = ~(looked_at[known["left"].to_numpy()] | looked_at[known["right"].to_numpy()])
+    columns = {name: new[name] for name in schema.names}
+    for end in ("left", "right"):
+        columns[end] = pa.array(texts[new[end].to_numpy()])
+    added = pa.table(columns, schema=schema)
+    return pa.concat_tables([known.filter(pa.array(stays)), added]).combine_chunks()

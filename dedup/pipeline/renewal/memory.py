@@ -1,0 +1,182 @@
+"""What incremental runs remember.
+
+Law: what a run knows of earlier ones is this and nothing else; it is loaded from the latest run's
+state and becomes the next one's only when that is published.
+
+Texts and editions are numbered in the order they came and keep their numbers. An edition is a text
+without its template; it is made anew when the template changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dedup.ragged import Ragged
+from dedup.schemas import (
+    BODIES,
+    EDITIONS,
+    FORMS,
+    FURNITURE,
+    INBOX_FILES,
+    REMEMBERED,
+    SCORED,
+    TEXTS,
+    TOLD,
+    VERSIONS,
+)
+from dedup.state import postings
+from dedup.state.files import StateFiles
+
+_TABLES: Mapping[str, pa.Schema] = {
+    "inbox": INBOX_FILES,
+    "retracted": pa.schema([REMEMBERED.field("article_id")]),
+    "retired": pa.schema([REMEMBERED.field("cluster_id")]),
+    "articles": REMEMBERED,
+    "texts": TEXTS,
+    "versions": VERSIONS,
+    "scored": SCORED,
+    "forms": FORMS,
+    "furniture": FURNITURE,
+    "stories": TOLD,
+}
+"""Tables that are written anew by each run."""
+
+_GROWING: Mapping[str, pa.Schema] = {
+    "bodies": BODIES,
+    "editions": EDITIONS,
+    "shingles": postings.SEGMENT,
+    "sketches": postings.SEGMENT,
+    "bands": postings.SEGMENT,
+}
+"""Tables that grow: each run adds a segment, and now and then several become one."""
+
+_FORMER = pa.schema([REMEMBERED.field("article_id"), REMEMBERED.field("cluster_id")])
+
+_INDEXES = {"shingles", "sketches", "bands"}
+
+
+@dataclass
+class Memory:
+    """What is remembered, with what the run under way has added to it.
+
+    Attributes
+    ----------
+    files : StateFiles
+    tables : dict of str to Table
+        Those of `_TABLES`.
+    segments : dict of str to list of Table
+        Those of `_GROWING`.
+    names : dict of str to list of str
+        State file of each segment that was there before.
+    history : list of int
+        Rows of the runs before.
+    former : pa.Table
+        Columns ``article_id`` and ``cluster_id`` of articles that are forgotten but for that.
+    """
+
+    files: StateFiles
+    tables: dict[str, pa.Table]
+    segments: dict[str, list[pa.Table]]
+    names: dict[str, list[str]] = field(default_factory=dict)
+    history: list[int] = field(default_factory=list)
+    former: pa.Table = field(default_factory=lambda: _FORMER.empty_table())
+
+    @classmethod
+    def load(cls, files: StateFiles, state: Mapping[str, Any] | None) -> Memory:
+        """The memory that a run was published with; an empty one for None."""
+        if state is None:
+            tables = {name: schema.empty_table() for name, schema in _TABLES.items()}
+            return cls(files, tables, {name: [] for name in _GROWING}, {n: [] for n in _GROWING})
+        return cls(
+            files,
+            {name: files.read(state["tables"][name]) for name in _TABLES},
+            {name: [files.read(each) for each in state["segments"][name]] for name in _GROWING},
+            {name: list(state["segments"][name]) for name in _GROWING},
+            list(state["history"]),
+        )
+
+    def forgotten(self) -> Memory:
+        """A memory of nothing but ids: of clusters, and of articles that were taken down."""
+        fresh = Memory.load(self.files, None)
+        for name in ("retracted", "retired"):
+            fresh.tables[name] = self.tables[name]
+        fresh.history = self.history
+        fresh.former = self.tables["articles"].select(_FORMER.names)
+        return fresh
+
+    def save(self, fingerprint: str, threads: int) -> dict[str, Any]:
+        """Write what is new; what the next run goes on from, as `Store.publish` takes it."""
+        tables = {
+            name: self.files.write(name, table.cast(_TABLES[name]))
+            for name, table in self.tables.items()
+        }
+        for name in _GROWING:
+            self._settle(name, threads)
+        every = [*tables.values(), *(each for names in self.names.values() for each in names)]
+        return {
+            "fingerprint": fingerprint,
+            "tables": tables,
+            "segments": self.names,
+            "history": self.history,
+            "files": every,
+        }
+
+    def add(self, name: str, segment: pa.Table) -> None:
+        """Add a segment to a growing table."""
+        if segment.num_rows:
+            self.segments[name].append(segment)
+
+    def texts(self, column: str) -> np.ndarray:
+        """A column of the texts, by number."""
+        return self.tables["texts"][column].to_numpy()
+
+    def gather(self, name: str, column: str, rows: np.ndarray) -> Ragged:
+        """Lists of the given rows of a growing table."""
+        return Ragged.gather(self._growing(name)[column], rows)
+
+    def values(self, name: str, column: str) -> np.ndarray:
+        """A flat column of a growing table, by number."""
+        return self._growing(name)[column].to_numpy()
+
+    def rows(self, name: str) -> int:
+        """Rows of a growing table."""
+        return sum(segment.num_rows for segment in self.segments[name])
+
+    def holders(self, index: str, keys: np.ndarray, alive: np.ndarray, threads: int) -> Ragged:
+        """Living numbers that hold each of the sorted distinct keys, by an index."""
+        return postings.lookup(self.segments[index], keys, alive, threads)
+
+    def _growing(self, name: str) -> pa.Table:
+        empty = _GROWING[name].empty_table()
+        return pa.concat_tables([empty, *self.segments[name]])
+
+    def _settle(self, name: str, threads: int) -> None:
+        """Merge segments that are due, and write those that are not written."""
+        segments, names = self.segments[name], self.names[name]
+        due = postings.due([segment.num_rows for segment in segments])
+        if due.stop > due.start:
+            merged = self._merged(name, segments[due], threads)
+            segments[due] = [merged] if merged.num_rows else []
+            del names[due.start :]
+        for segment in segments[len(names) :]:
+            names.append(self.files.write(name, segment))
+
+    def _merged(self, name: str, segments: Sequence[pa.Table], threads: int) -> pa.Table:
+        if name not in _INDEXES:
+            return pa.concat_tables(segments)
+        return postings.merge(segments, self.alive(name), threads)
+
+    def alive(self, index: str) -> np.ndarray:
+        """Which numbers of an index are current: bool."""
+        texts = self.tables["texts"]
+        living = texts["alive"].to_numpy(zero_copy_only=False)
+        if index == "shingles":
+            return living
+        current = np.zeros(self.rows("editions"), bool)
+        current[texts["edition"].to_numpy()[living]] = True
+        return current

@@ -1,0 +1,27 @@
+"""Tables in Markdown, as Prefect's pages render them.
+
+Law: what stands in a cell is text, and cannot end the cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def section(title: str, heads: tuple[str, ...], rows: Iterable[Iterable[Any]]) -> str:
+    """A heading with a table under it, or with the word that there is nothing."""
+    body = list(rows)
+    return f"## {title}\n\n" + (table(heads, body) if body else "None.")
+
+
+def table(heads: tuple[str, ...], rows: Iterable[Iterable[Any]]) -> str:
+    """A table; numbers with thousands apart, names with spaces."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value).replace("_", " ").replace("|", "\\|")
