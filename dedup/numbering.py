@@ -1,4 +1,4 @@
-"""Which hashes repeat, and small whole numbers for hashes.
+"""Which hashes repeat, which are known, and small whole numbers for hashes.
 
 Law: equal hashes get equal numbers, counted up from 0 in the order in which they first come; a hash
 that repeats is never passed over.
@@ -30,6 +30,23 @@ def number(hashes: np.ndarray) -> tuple[np.ndarray, int]:
         _enter(known, slots, distinct)
         at, found = _number(hashes, at, found, slots, distinct, result)
     return result, found
+
+
+def rising(values: np.ndarray) -> np.ndarray:
+    """The distinct values, sorted; `numpy.unique` hashes them first, which takes much longer."""
+    values = np.sort(values)
+    first = np.ones(len(values), bool)
+    first[1:] = values[1:] != values[:-1]
+    return values[first]
+
+
+def among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Which values are among the known, these sorted: bool."""
+    if not len(known):
+        return np.zeros(len(values), bool)
+    places = np.searchsorted(known, values)
+    places[places == len(known)] = 0
+    return known[places] == values
 
 
 def repeating(values: np.ndarray, offsets: np.ndarray, salts: np.ndarray, floor: int) -> np.ndarray:

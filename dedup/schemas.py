@@ -242,7 +242,7 @@ DISTINCT = _table(
         _column("weights", pa.large_list(pa.float32()), "TF-IDF weight of each word"),
         _column("terms", pa.large_list(pa.uint64()), "sorted hashes of its heaviest words"),
         _column("term_counts", pa.large_list(pa.uint32()), "how often each stands in it"),
-        _column("term_frequencies", pa.large_list(pa.float32()), "of each in the language at large"),
+        _column("term_frequencies", pa.large_list(pa.float32()), "of each in the language"),
         _column("spoken", pa.bool_(), "whether it is quotation from end to end"),
         _column("hours", pa.float64(), "first publication, hours since 1970; null if unknown"),
         _column("outlet", pa.int64(), "number of its outlet; -1 if unknown, an agency or several"),
@@ -311,7 +311,10 @@ TEXTS = _table(
 BODIES = _table(
     "bodies",
     "text by number; internal",
-    [SIGNED.field("tokens"), SIGNED.field("quoted")],
+    [
+        *(SIGNED.field(name) for name in ("tokens", "quoted")),
+        *(DISTINCT.field(name) for name in ("terms", "term_counts", "term_frequencies")),
+    ],
 )
 
 EDITIONS = _table(
@@ -321,7 +324,6 @@ EDITIONS = _table(
         _column("text", pa.int64(), "number of the text", nullable=False),
         _column("template", pa.large_list(pa.uint64()), "sorted shingle hashes left out"),
         *(DISTINCT.field(name) for name in ("shingles_counted", "template_shingles")),
-        *(DISTINCT.field(name) for name in ("terms", "term_counts", "term_frequencies")),
     ],
 )
 

@@ -204,7 +204,8 @@ class Settings(Knobs):
         60,
         ge=2,
         le=255,
-        description="stories of all sources that make it a common phrase; higher removes less",
+        description="stories of all sources that make it template where the source is unknown; "
+        "higher removes less",
     )
 
     # Which pairs are looked at.
@@ -236,8 +237,8 @@ class Settings(Knobs):
     )
     rarity: Literal["corpus", "language"] = Field(
         "corpus",
-        description="what makes a word rare: the corpus at hand, or the language at large, which is "
-        "the same in every run",
+        description="what makes a word rare: the corpus at hand, or the language at large, which "
+        "never changes",
     )
 
     # What becomes a cluster.

@@ -36,7 +36,7 @@ class Versions(NamedTuple):
         As `verify.Evidence` has them.
     templates : list of ndarray of uint64
         Hashes of the shingles that are template in each one's outlet, of several the one that had
-        the text first.
+        the text first; common phrases where that is unknown.
     """
 
     rows: list[Row]
@@ -173,11 +173,15 @@ def _first(table: pa.Table, **values: str) -> Row | None:
 
 
 def _template(run: Result, source: str | None) -> np.ndarray:
-    """Hashes of the shingles that are template in an outlet, however its name is spelt there."""
+    """Hashes of the shingles that are template in an outlet, however its name is spelt there.
+
+    Of an unknown one these are the phrases common to all.
+    """
     sources = run.template["source"]
-    same: list[str] = []
-    if source is not None:
+    if source is None:
+        here = pc.is_null(sources)
+    else:
         names = sources.unique().drop_null().to_pylist()
         same = [name for name in names if template.outlet(name) == template.outlet(source)]
-    here = pc.or_(pc.is_null(sources), pc.is_in(sources, pa.array(same, pa.string())))
+        here = pc.is_in(sources, pa.array(same, pa.string()))
     return run.template.filter(here)["shingle"].to_numpy()

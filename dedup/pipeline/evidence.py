@@ -100,10 +100,10 @@ def only_outlets(
     return np.where(lowest == highest, lowest, -1)
 
 
-def gathered(texts: Texts, settings: Settings) -> tuple[verify.Evidence, np.ndarray]:
-    """Evidence, and which tokens (bool, shape (n_tokens,)) are not template."""
+def gathered(texts: Texts, settings: Settings) -> verify.Evidence:
+    """Evidence of texts."""
     tokens, size = texts.tokens, settings.shingle_size
-    laid_out = layout(tokens, texts.shingles, settings)
+    laid_out = _layout(tokens, texts.shingles, settings)
     own, spoken = quote.own(laid_out.body, texts.quoted)
     parts = spans(len(tokens.lengths), ARTICLES)
 
@@ -123,7 +123,7 @@ def gathered(texts: Texts, settings: Settings) -> tuple[verify.Evidence, np.ndar
         return own[mine] * shingle.token_values(tokens.part(part), words.part(part), values)
 
     masses_of = in_order(masses, parts, settings.threads)
-    given = verify.Evidence(
+    return verify.Evidence(
         shingles=texts.shingles,
         places=laid_out.places,
         masses=tokens._replace(values=np.concatenate([np.empty(0, np.float32), *masses_of])),
@@ -135,7 +135,6 @@ def gathered(texts: Texts, settings: Settings) -> tuple[verify.Evidence, np.ndar
         late_weight=settings.representation.late_weight,
         size=size,
     )
-    return given, laid_out.body
 
 
 def to_table(
@@ -204,7 +203,7 @@ def from_table(distinct: pa.Table, settings: Settings) -> verify.Evidence:
     )
 
 
-def layout(tokens: Ragged, kept: Ragged, settings: Settings) -> shingle.Layout:
+def _layout(tokens: Ragged, kept: Ragged, settings: Settings) -> shingle.Layout:
     """As `shingle.layout`, on several threads."""
     pieces = list(
         in_order(

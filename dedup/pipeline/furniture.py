@@ -23,38 +23,55 @@ def without_template(
 ) -> tuple[Ragged, pa.Table]:
     """Shingles without page furniture and common phrases, and the table of what was left out.
 
-    Articles are versions of one story as far as they are close copies, template included.
+    Articles are versions of one story as far as they are close copies, template included. Of an
+    article of unknown source no furniture can be told, so phrases common to all stand in for it.
     """
     # Counted up from 0 for the known, -1 for the unknown.
     _, sources = np.unique(np.append(outlets(names), -1), return_inverse=True)
     sources = sources[:-1] - 1
-    profile, everywhere = settings.representation, np.zeros_like(sources)
-    least = np.array([settings.template_stories, settings.template_articles]) * profile.repeats
-    versions, by_source, by_all = together(
+    versions = _versions(shingles, settings)
+    of_sources, of_all = together(
         settings.threads,
-        lambda: _versions(shingles, settings),
-        lambda: template.repeats(shingles, sources, min(least)),
-        lambda: template.repeats(shingles, everywhere, settings.common_stories),
+        lambda: _of_sources(shingles, sources, versions, settings),
+        lambda: _of_all(shingles, sources < 0, versions, settings),
     )
-    by_stories, by_articles = (
-        template.floors(by_source, sources, floor, profile.share) for floor in least
-    )
-    held = template.members(by_source)
-    repeated = held.lengths >= by_articles
-    repeated |= template.stories(held, versions, by_stories) >= by_stories
-    floors = template.floors(by_all, everywhere, settings.common_stories, profile.share)
-    common = template.stories(template.members(by_all), versions, floors) >= floors
     unnamed = pa.nulls(len(sources), pa.string())
-    left_out = np.concatenate(
-        [template.places(by_source, repeated), template.places(by_all, common)]
-    )
-    of_sources, of_all, kept = together(
+    positions = [template.places(*found) for found in (of_sources, of_all)]
+    left_out = np.concatenate(positions)
+    *tables, kept = together(
         settings.threads,
-        lambda: _template_table(shingles, by_source, repeated, names),
-        lambda: _template_table(shingles, by_all, common, unnamed),
+        lambda: _template_table(shingles, *of_sources, names),
+        lambda: _template_table(shingles, *of_all, unnamed),
         lambda: shingles.without(left_out),
     )
-    return kept, pa.concat_tables([of_sources, of_all])
+    return kept, pa.concat_tables(tables)
+
+
+def _of_sources(
+    shingles: Ragged, sources: np.ndarray, versions: Ragged, settings: Settings
+) -> tuple[template.Repeats, np.ndarray]:
+    """What repeats within sources, and which of it is template."""
+    profile = settings.representation
+    least = np.array([settings.template_stories, settings.template_articles]) * profile.repeats
+    found = template.repeats(shingles, sources, min(least))
+    in_stories, in_articles = (
+        template.floors(found, sources, floor, profile.share) for floor in least
+    )
+    held = template.members(found)
+    told = template.stories(held, versions, in_stories)
+    return found, (held.lengths >= in_articles) | (told >= in_stories)
+
+
+def _of_all(
+    shingles: Ragged, unknown: np.ndarray, versions: Ragged, settings: Settings
+) -> tuple[template.Repeats, np.ndarray]:
+    """What articles of unknown source hold that repeats everywhere, and which of it is common."""
+    everywhere = np.where(unknown.any(), np.zeros(len(unknown), np.int64), -1)
+    found = template.repeats(shingles, everywhere, settings.common_stories)
+    share = settings.representation.share
+    floors = template.floors(found, everywhere, settings.common_stories, share)
+    common = template.stories(template.members(found), versions, floors) >= floors
+    return template.of_articles(found, unknown), common
 
 
 def _template_table(

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dedup.numbering import among, rising
 from dedup.pipeline import evidence, stories
 from dedup.schemas import CLUSTERS, PAIRS, SUMMARY, table_name
 from dedup.settings import Settings
@@ -122,10 +123,10 @@ def _clusters(
     whole = cluster.components(n, left, right)
     stand_ins = cluster.stars(whole, left[close], right[close], limit)
     parts = cluster.components_within(n, stand_ins[left], stand_ins[right], similarity, limit)
-    inside = candidates.pack(*cluster.pairs_within(parts, limit))
-    keys = np.union1d(inside, candidates.pack(left, right))
+    inside = np.sort(candidates.pack(*cluster.pairs_within(parts, limit)))
+    keys = rising(np.concatenate([inside, candidates.pack(left, right)]))
     pairs = _score(given, *candidates.ends(keys), settings)
-    within = np.isin(keys, inside, assume_unique=True)
+    within = among(keys, inside)
     similarity, floor = pairs.scores.similarity, settings.similarity_floor
     coherent = cluster.cut(
         parts,

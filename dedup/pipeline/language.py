@@ -35,22 +35,25 @@ class Terms(NamedTuple):
     frequencies: np.ndarray
 
 
-def terms(body: Ragged, settings: Settings) -> Terms:
-    """What each text is about; quotations count, for they are of the event.
+def terms(tokens: Ragged, settings: Settings) -> Terms:
+    """What each text is about.
+
+    Quotations count, for they are of the event; and so does template, so that nothing which comes
+    later changes it: the words of page furniture are common ones.
 
     Parameters
     ----------
-    body : Ragged of uint64
-        Tokens of each text that are not template.
+    tokens : Ragged of uint64
+        Of each text.
     """
 
     def heaviest(part: slice) -> Terms:
-        words, counts = shingle.word_sets(body.part(part))
+        words, counts = shingle.word_sets(tokens.part(part))
         shares = frequencies(words.values)
         mask = story.heaviest(words, counts, shares)
         return Terms(words.keep(mask), counts[mask], shares[mask].astype(np.float32))
 
-    parts = spans(len(body.lengths), ARTICLES)
+    parts = spans(len(tokens.lengths), ARTICLES)
     found = list(in_order(heaviest, parts, settings.threads))
     return Terms(
         Ragged.joined([piece.words for piece in found], pa.uint64()),

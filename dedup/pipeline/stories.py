@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from dedup.numbering import number
+from dedup.numbering import among, number
 from dedup.pipeline.evidence import first_hours
 from dedup.pipeline.language import Terms
 from dedup.ragged import Ragged
@@ -51,11 +51,13 @@ def stories(
         )
     )
     index = story.index(story.of_clusters(texts, of_texts, n), first, settings.story_hours)
-    unlike = packed(of_texts[forms["left"].to_numpy()], of_texts[forms["right"].to_numpy()])
+    unlike = np.sort(
+        packed(of_texts[forms["left"].to_numpy()], of_texts[forms["right"].to_numpy()])
+    )
 
     def alike(part: slice) -> story.Pairs:
         found = story.pairs(index, part)
-        kept = ~np.isin(packed(found.left, found.right), unlike)
+        kept = ~among(packed(found.left, found.right), unlike)
         return story.Pairs(*(column[kept] for column in found))
 
     found = list(in_order(alike, spans(n, ARTICLES), settings.threads))

@@ -24,6 +24,9 @@ from dedup.ragged import Ragged
 UNKNOWN = 1e-7
 """Frequency, as a share of tokens, of a word in no list: a tenth of the rarest there."""
 
+_TOP_BITS = 18
+"""As many as there are words, so that a lookup is one step or two."""
+
 Tokenise = Callable[[pa.LargeStringArray], Ragged]
 
 
@@ -36,10 +39,13 @@ class Background(NamedTuple):
         Sorted token hashes.
     frequencies : ndarray of float64, shape (n_words,)
         Share of all tokens, 0 to 1, in the language where it is largest; from wordfreq.
+    starts : ndarray of int64
+        Place of the first hash with each value of the upper `_TOP_BITS`, and the end.
     """
 
     hashes: np.ndarray
     frequencies: np.ndarray
+    starts: np.ndarray
 
 
 @functools.cache
@@ -56,13 +62,16 @@ def background(tokenise: Tokenise) -> Background:
     order = np.lexsort((-frequencies, hashes))
     hashes, frequencies = hashes[order], frequencies[order]
     largest = np.concatenate([[True], hashes[1:] != hashes[:-1]])
-    return Background(hashes[largest], frequencies[largest])
+    hashes = hashes[largest]
+    tops = np.arange(1, 1 << _TOP_BITS, dtype=np.uint64) << np.uint64(64 - _TOP_BITS)
+    starts = np.concatenate([[0], np.searchsorted(hashes, tops), [len(hashes)]])
+    return Background(hashes, frequencies[largest], starts)
 
 
 def frequencies(known: Background, hashes: np.ndarray) -> np.ndarray:
     """Frequency of each hash (uint64), as float64; `UNKNOWN` where no list has it."""
     result = np.full(len(hashes), UNKNOWN)
-    _look_up(known.hashes, known.frequencies, hashes, result)
+    _look_up(*known, hashes, result)
     return result
 
 
@@ -79,18 +88,13 @@ def _by_token(bands: list[list[str]], tokenise: Tokenise) -> tuple[np.ndarray, n
     return hashes, np.minimum(np.bincount(places, each, minlength=len(hashes)), 1.0)
 
 
-_S32 = np.uint64(32)
+_REST = np.uint64(64 - _TOP_BITS)
 
 
 @njit(cache=True, nogil=True)
-def _look_up(known, frequencies, hashes, result):  # type: ignore[no-untyped-def]
-    """Hashes are uniform, so each is looked for near its share of the table's length."""
-    n = len(known)
+def _look_up(known, frequencies, starts, hashes, result):  # type: ignore[no-untyped-def]
     for at in range(len(hashes)):
-        place = np.int64(((hashes[at] >> _S32) * np.uint64(n)) >> _S32)
-        while place > 0 and known[place - 1] >= hashes[at]:
-            place -= 1
-        while place < n and known[place] < hashes[at]:
-            place += 1
-        if place < n and known[place] == hashes[at]:
-            result[at] = frequencies[place]
+        top = np.int64(hashes[at] >> _REST)
+        for place in range(starts[top], starts[top + 1]):
+            if known[place] == hashes[at]:
+                result[at] = frequencies[place]

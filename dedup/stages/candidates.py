@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from dedup.numbering import number, repeating
+from dedup.numbering import number, repeating, rising
 from dedup.ragged import Ragged
 
 LSH, SKETCH = np.uint8(1), np.uint8(2)
@@ -144,13 +144,13 @@ def _buckets(hashes: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def union(by_lsh: list[Proposals], by_sketch: Proposals) -> Candidates:
     """Pairs of any band or of the sketch join, with their generators."""
-    lsh = np.unique(np.concatenate([band.keys for band in by_lsh]))
+    lsh = rising(np.concatenate([band.keys for band in by_lsh]))
     return of_generators({LSH: lsh, SKETCH: by_sketch.keys})
 
 
 def of_generators(keys: Mapping[np.uint8, np.ndarray]) -> Candidates:
     """Pairs that any generator proposes, each generator's packed and distinct."""
-    every = np.unique(np.concatenate(list(keys.values())))
+    every = rising(np.concatenate(list(keys.values())))
     generators = np.zeros(len(every), np.uint8)
     for generator, proposed in keys.items():
         generators[np.searchsorted(every, proposed)] |= generator

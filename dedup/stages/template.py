@@ -115,6 +115,13 @@ def members(found: Repeats) -> Ragged:
     return Ragged(owners[np.argsort(found.keys, kind="stable")], offsets)
 
 
+def of_articles(found: Repeats, chosen: np.ndarray) -> Repeats:
+    """What the chosen articles (bool, shape (n_articles,)) hold of the repeats; keys stay."""
+    kept = np.repeat(chosen, np.diff(found.offsets))
+    offsets = np.concatenate([[0], np.cumsum(kept)])[found.offsets]
+    return Repeats(found.positions[kept], found.keys[kept], offsets, found.n_keys)
+
+
 def neighbours(left: np.ndarray, right: np.ndarray, n: int) -> Ragged:
     """Articles that each of `n` is paired with: Ragged of int64."""
     ends, others = np.concatenate([left, right]), np.concatenate([right, left])
@@ -177,7 +184,7 @@ class Decided(NamedTuple):
         The shingle's number from bit 36, one more than its outlet from bit 16 (0 for a common
         phrase), one more than the day from the first below (0 for all days).
     sizes : ndarray of int32
-        Articles that each verdict counts.
+        Articles that each verdict takes the shingle from.
     shingles, articles : ndarray of int64
         Each wanted article's shingles that are template, by number.
     """
@@ -304,13 +311,16 @@ def _decided(  # type: ignore[no-untyped-def]
                 continue
             mark = np.uint64(0 if together else day - first + 1)
             base = (np.uint64(each) << _S36) | mark
-            common = m >= floors[2]
+            unknown = 0
+            for member in near[:m]:
+                unknown += outlets[member] < 0
+            common = unknown > 0 and m >= floors[2]
             if common:
                 told = _told(near[:m], floors[2], versions, version_offsets, places, parents)
                 common = told >= floors[2]
             if common:
                 verdicts.append(base)
-                sizes.append(np.int32(m))
+                sizes.append(np.int32(unknown))
             for member in near[:m]:
                 if outlets[member] >= 0:
                     counts[outlets[member]] += 1
@@ -332,7 +342,7 @@ def _decided(  # type: ignore[no-untyped-def]
                     verdicts.append(base | (np.uint64(outlet + 1) << _S16))
                     sizes.append(np.int32(size))
             for member in near[:m]:
-                hit = common or (outlets[member] >= 0 and is_template[outlets[member]])
+                hit = common if outlets[member] < 0 else is_template[outlets[member]]
                 if hit and wanted[member] and (together or days[member] == day):
                     lists.append(np.int64(each))
                     articles.append(np.int64(member))

@@ -166,14 +166,17 @@ def test_a_schedule_and_a_hand_start_runs(machine: Machine, corpus: Path, tmp_pa
     inbox, output = tmp_path / "inbox", tmp_path / "out"
     arrive(corpus, 0, inbox)
     deployment = machine.http.get(f"/deployments/name/{DEPLOYMENT}").json()
-    places = {"inbox": str(inbox), "output": str(output), "notify_size": 4}
-    changed = machine.http.patch(f"/deployments/{deployment['id']}", json={"parameters": places})
-    assert changed.is_success, changed.text
 
-    # By schedule: once, as soon as it is there.
-    soon = (datetime.now(UTC) + timedelta(seconds=8)).isoformat(timespec="seconds")
-    schedule = ("--interval", "3600", "--anchor-date", soon, "--replace", "-y")
-    machine.prefect("deployment", "schedule", "create", DEPLOYMENT, *schedule)
+    # By schedule: once, as soon as the server's scheduler may have seen it.
+    soon = (datetime.now(UTC) + timedelta(seconds=15)).isoformat()
+    changes = {
+        "parameters": {"inbox": str(inbox), "output": str(output), "notify_size": 4},
+        "schedules": [
+            {"slug": "hourly", "schedule": {"interval": 3600, "anchor_date": soon}, "active": True}
+        ],
+    }
+    changed = machine.http.patch(f"/deployments/{deployment['id']}", json=changes)
+    assert changed.is_success, changed.text
     (scheduled,) = machine.until(machine.runs, 90)
     assert scheduled["state_type"] == "COMPLETED", scheduled
     assert scheduled["auto_scheduled"]

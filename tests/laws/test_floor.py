@@ -104,3 +104,23 @@ def test_a_chain_is_not_a_cluster(overlap: int, floor: float) -> None:
     assert found.summary.num_rows > 1
     assert max(found.summary["size"].to_pylist()) < 6
     assert any(pair["cluster_id"] is None for pair in pairs)
+
+
+def test_chains_side_by_side_are_cut_as_one_is() -> None:
+    """Articles of several components come by turns, so that their pairs do as well."""
+    words = [f"w{a}{b}" for a in "abcdefghijklmnopqrst" for b in "abcdefghijklmno"]
+    chains = [[f"{word}{name}" for word in words] for name in "xyz"]
+    turns = [(n, chain) for n in range(9) for chain in range(3)]
+    table = pa.table(
+        {
+            "id": [f"{n:02}-{chain}" for n, chain in turns],
+            "text": [" ".join(chains[chain][n * 20 : n * 20 + 60]) for n, chain in turns],
+        }
+    )
+    found = clusters(cluster_articles(table, settings=Settings(similarity_floor=0.4)))
+    of_each = [
+        {article[:2]: cluster[:2] for article, cluster in found.items() if article.endswith(name)}
+        for name in ("-0", "-1", "-2")
+    ]
+    assert of_each[0] == of_each[1] == of_each[2]
+    assert 1 < len({*of_each[0].values()}) < 9

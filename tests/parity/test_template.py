@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from reference import components, ragged
 
 from dedup.ragged import Ragged
-from dedup.stages.template import floors, members, neighbours, places, repeats, stories
+from dedup.stages.template import (
+    floors,
+    members,
+    neighbours,
+    of_articles,
+    places,
+    repeats,
+    stories,
+)
 
 # Derandomised: the examples follow from the test itself, so they are the same everywhere.
 brief = settings(derandomize=True, deadline=None, max_examples=300)
@@ -141,6 +149,19 @@ def test_a_story_is_one_by_versions_that_hold_the_shingle() -> None:
     # Ends are exchanged, and a list that was given up early leaves nothing behind.
     again = versions_of([(3, 2), (1, 0), (2, 1)], 6)
     assert stories(lists, again, np.array([3, 4, 1, 1]))[2:].tolist() == [2, 0]
+
+
+def test_what_some_of_the_articles_hold_of_the_repeats() -> None:
+    lists = ragged([[1, 2], [2, 3], [], [1, 3, 4], [2]])
+    everywhere = repeats(lists, np.zeros(5, np.int64), 2)
+    kept = of_articles(everywhere, np.array([True, False, True, True, False]))
+    owners = lists.owners()[kept.positions].tolist()
+    expected = [at for at in everywhere.positions.tolist() if lists.owners()[at] in (0, 2, 3)]
+    assert kept.positions.tolist() == expected
+    assert owners == np.repeat(np.arange(5), np.diff(kept.offsets)).tolist()
+    known = dict(zip(everywhere.positions.tolist(), everywhere.keys.tolist(), strict=True))
+    assert kept.keys.tolist() == [known[at] for at in expected]
+    assert kept.n_keys == everywhere.n_keys
 
 
 def test_neighbours_stand_on_both_sides() -> None:

@@ -468,6 +468,20 @@ def test_the_template_of_an_outlet_however_it_is_spelt(output: Path) -> None:
     assert found.notes == ()
 
 
+def test_common_phrases_are_template_where_the_source_is_unknown(tmp_path: Path) -> None:
+    print("seed", SEED)
+    draws = random.Random(SEED)
+    phrase, body = prose(draws, 10), prose(draws, 50)
+    rows = [article(f"{n}", prose(draws, 40), phrase) for n in range(4)]
+    rows += [article("known", body, phrase), article("unknown", body, phrase, source=None)]
+    settings = Settings(common_stories=4)
+    cluster_articles(write_lines(tmp_path, rows), tmp_path / "out", settings)
+    found = explain(tmp_path / "out", "0", "unknown")
+    assert found.notes == ()
+    assert [passage.text for passage in found.right.template] == [phrase]
+    assert (found.left.template, found.left.template_shingles) == ((), 0)
+
+
 def test_quotations_are_shown_apart(tmp_path: Path) -> None:
     print("seed", SEED)
     draws = random.Random(SEED)

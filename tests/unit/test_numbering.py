@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.numbering import number
+from dedup.numbering import among, number, rising
 
 SEED = 20250105
 
@@ -34,3 +34,12 @@ def test_many(distinct: int) -> None:
     known = rng.integers(0, 2**64, distinct, np.uint64)
     assert_like_a_dictionary(np.concatenate([known, rng.choice(known, 10_000)]))
     assert_like_a_dictionary(np.arange(distinct, dtype=np.uint64))
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.lists(st.integers(0, 9)), st.sets(st.integers(0, 9)))
+def test_rising_and_among(values: list[int], known: set[int]) -> None:
+    given_values = np.array(values, np.uint64)
+    assert rising(given_values).tolist() == sorted({*values})
+    found = among(given_values, np.array(sorted(known), np.uint64))
+    assert found.tolist() == [value in known for value in values]

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dedup.numbering import among, rising
 from dedup.pipeline.renewal.arrivals import Arrivals, arrive
 from dedup.pipeline.renewal.clusters import named, recluster
 from dedup.pipeline.renewal.furniture import renew_template
@@ -98,7 +99,10 @@ def renew_memory(
     )
     tables = named(tables, ids)
     _remember(memory, tables["clusters"], identities)
-    retold = retell(memory, ids, settings)
+
+    retexted = rising(np.concatenate([arrivals.texts, matched.forms]))
+    fresh = _changed(memory, before[0], tables["clusters"], retexted)
+    retold = retell(memory, fresh, settings)
     return Renewed(
         arrivals, matched, tables, identities, _told(memory, retold, ids), before[0], before[2]
     )
@@ -233,6 +237,34 @@ def _remember(memory: Memory, clusters: pa.Table, identities: Identities) -> Non
     retired = pa.table({"cluster_id": pa.array(identities.retired, pa.string())})
     known = memory.tables["retired"]
     memory.tables["retired"] = pa.concat_tables([known, retired.cast(known.schema)])
+
+
+def _changed(
+    memory: Memory, before: pa.Table, clusters: pa.Table, texts: np.ndarray
+) -> pa.Table:
+    """Clusters with other articles or leads, or touched texts: ``cluster_id`` and ``lead_id``."""
+    articles = memory.tables["articles"]
+    fresh = articles.filter(pa.array(among(articles["text"].to_numpy(), texts)))
+    at = pc.index_in(clusters["article_id"], value_set=_column(before, "article_id"))
+    had = _column(before, "cluster_id").take(at.combine_chunks())
+    moved = pc.invert(pc.equal(had, _column(clusters, "cluster_id")).fill_null(False))
+    left = before.filter(
+        pc.invert(pc.is_in(before["article_id"], value_set=_column(articles, "article_id")))
+    )
+    leads, told = clusters.filter(clusters["is_lead"]), memory.tables["stories"]
+    at = pc.index_in(leads["cluster_id"], value_set=_column(told, "cluster_id"))
+    led = pc.equal(_column(told, "lead_id").take(at.combine_chunks()), leads["lead_id"])
+    ids = pa.concat_arrays(
+        [
+            _column(fresh, "cluster_id"),
+            _column(clusters, "cluster_id").filter(moved),
+            had.filter(moved),
+            _column(left, "cluster_id"),
+            _column(leads.filter(pc.invert(led.fill_null(False))), "cluster_id"),
+        ]
+    )
+    leads = leads.filter(pc.is_in(leads["cluster_id"], value_set=ids))
+    return leads.select(["cluster_id", "lead_id"])
 
 
 def _told(memory: Memory, retold: pa.Table, anew: pa.Table) -> pa.Table:

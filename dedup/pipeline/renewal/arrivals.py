@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dedup.pipeline import language
 from dedup.pipeline.evidence import only_outlets, published_or_never
 from dedup.pipeline.furniture import outlets
 from dedup.pipeline.renewal.memory import Memory
@@ -73,7 +74,7 @@ def arrive(
     down = pc.is_in(articles["article_id"], value_set=retracted)
     gone = pc.or_(down, pc.is_in(articles["article_id"], value_set=won["article_id"]))
     removed = articles.filter(gone)
-    numbers = _numbered(memory, signed, won)
+    numbers = _numbered(memory, signed, won, settings)
     added = won.append_column("text", pa.array(numbers))
     before = pa.concat_tables([removed.select(memory.former.schema.names), memory.former])
     added = added.append_column("cluster_id", _inherited(added, before))
@@ -142,7 +143,9 @@ def _corrected(removed: pa.Table, added: pa.Table) -> np.ndarray:
     return (places >= 0) & (texts != removed["text"].to_numpy())
 
 
-def _numbered(memory: Memory, signed: pa.Table, rows: pa.Table) -> np.ndarray:
+def _numbered(
+    memory: Memory, signed: pa.Table, rows: pa.Table, settings: Settings
+) -> np.ndarray:
     """Number of each row's text; texts that are new are added to memory."""
     known = memory.tables["texts"]
     hashes, n = rows["text_hash"].to_numpy(), known.num_rows
@@ -160,8 +163,7 @@ def _numbered(memory: Memory, signed: pa.Table, rows: pa.Table) -> np.ndarray:
     _, first, inverse = np.unique(distinct, axis=0, return_index=True, return_inverse=True)
     numbers[fresh] = n + inverse.ravel()
     places = rows["place"].to_numpy()[fresh[first]]
-    lists = {name: Ragged.gather(signed[name], places).arrow() for name in BODIES.names}
-    memory.add("bodies", pa.table(lists).cast(BODIES))
+    memory.add("bodies", _bodies(signed, places, settings))
     blank = np.full(len(first), -1, np.int64)
     columns = {
         "hash": hashes[fresh[first]],
@@ -172,6 +174,19 @@ def _numbered(memory: Memory, signed: pa.Table, rows: pa.Table) -> np.ndarray:
     added = pa.table({name: columns[name] for name in TEXTS.names}).cast(TEXTS)
     memory.tables["texts"] = pa.concat_tables([known, added]).combine_chunks()
     return numbers
+
+
+def _bodies(signed: pa.Table, places: np.ndarray, settings: Settings) -> pa.Table:
+    tokens = Ragged.gather(signed["tokens"], places)
+    terms = language.terms(tokens, settings)
+    columns = {
+        "tokens": tokens.arrow(),
+        "quoted": Ragged.gather(signed["quoted"], places).arrow(),
+        "terms": terms.words.arrow(),
+        "term_counts": terms.words._replace(values=terms.counts).arrow(),
+        "term_frequencies": terms.words._replace(values=terms.frequencies).arrow(),
+    }
+    return pa.table([columns[name] for name in BODIES.names], schema=BODIES)
 
 
 def _describe(memory: Memory, texts: np.ndarray, settings: Settings) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from dedup.numbering import among, rising
 from dedup.pipeline.furniture import outlets
 from dedup.pipeline.renewal.memory import Memory
 from dedup.ragged import Ragged
@@ -75,12 +76,13 @@ def renew_template(
     after = memory.tables["texts"]
     old, new = orders(before, after)
     present = old.alive | new.alive
-    keys = np.unique(mine.values)
+    keys = rising(mine.values)
     members = memory.holders("shingles", keys, present, settings.threads)
     versions = memory.tables["versions"]
     changed = _renew_versions(memory, keys, members, touched, (old, new), settings)
     if len(changed):
-        keys = np.union1d(keys, sets(memory, changed, settings).values)
+        more = sets(memory, changed, settings).values
+        keys = rising(np.concatenate([keys, more]))
         members = memory.holders("shingles", keys, present, settings.threads)
     numbered = _numbered(before, after)
     floors = settings.template_stories, settings.template_articles, settings.common_stories
@@ -88,9 +90,8 @@ def renew_template(
 
     def decided(alive: np.ndarray, which: int, pairs: pa.Table, wanted: np.ndarray):  # type: ignore[no-untyped-def]
         ends = pairs["left"].to_numpy(), pairs["right"].to_numpy()
-        held = template.Held(
-            alive, *numbered[which], template.neighbours(*ends, len(alive))
-        )
+        outlets, days = numbered[which]
+        held = template.Held(alive, outlets, days, template.neighbours(*ends, len(alive)))
         return template.decided(members, held, floors, settings.window_days, wanted)
 
     was = decided(old.alive, 0, versions, nobody)
@@ -150,7 +151,7 @@ def _renew_versions(
     others = np.setdiff1d(np.flatnonzero(chosen), touched)
     if len(others):
         every = sets(memory, np.flatnonzero(chosen), settings)
-        sketches = np.unique(candidates.sketch(every, settings.sketch_scale).values)
+        sketches = rising(candidates.sketch(every, settings.sketch_scale).values)
         present = old.alive | new.alive
         members = memory.holders("shingles", sketches, present, settings.threads)
     packed, counts = candidates.counted(buckets.proposals(members, new, chosen, cap))
@@ -192,7 +193,7 @@ def _suspects(members: Ragged, verdicts: np.ndarray, outlets: np.ndarray) -> np.
     texts = members.values[starts + np.arange(lengths.sum())].astype(np.int64)
     of = np.repeat(of, lengths)
     mask = np.zeros(len(outlets), bool)
-    mask[texts[(of < 0) | (outlets[texts] == of)]] = True
+    mask[texts[outlets[texts] == of]] = True  # -1 for unknown outlets, of common phrases
     return mask
 
 
@@ -207,7 +208,7 @@ def _renewed(
     editions = memory.texts("edition")[wanted]
     had = memory.gather("editions", "template", editions[editions >= 0])
     owners = np.repeat(wanted[editions >= 0], had.lengths)
-    elsewhere = ~np.isin(had.values, keys)
+    elsewhere = ~among(had.values, keys)
     texts = np.concatenate([owners[elsewhere], now.articles])
     values = np.concatenate([had.values[elsewhere], keys[now.shingles]])
     order = np.lexsort((values, texts))
@@ -221,7 +222,7 @@ def _renewed(
             before.values[before.offsets[at] : before.offsets[at + 1]],
             values[offsets[place] : offsets[place + 1]],
         )
-    differs |= np.isin(wanted, touched)
+    differs |= among(wanted, touched)
     rows = np.flatnonzero(differs)
     return Templates(wanted[rows], Ragged.gather(pa.chunked_array([shingles.arrow()]), rows))
 
@@ -231,11 +232,13 @@ def _renew_table(
 ) -> None:
     """Bring the table of template up to date, as far as these shingles go."""
     table = memory.tables["furniture"]
-    others = table.filter(pa.array(~np.isin(table["shingle"].to_numpy(), keys)))
+    others = table.filter(pa.array(~among(table["shingle"].to_numpy(), keys)))
     # Of verdicts for several days the one of most articles.
-    named, inverse = np.unique(now.verdicts >> np.uint64(16), return_inverse=True)
-    sizes = np.zeros(len(named), np.int32)
-    np.maximum.at(sizes, inverse, now.sizes)
+    order = np.lexsort((-now.sizes, now.verdicts >> np.uint64(16)))
+    named, sizes = (now.verdicts >> np.uint64(16))[order], now.sizes[order]
+    first = np.ones(len(named), bool)
+    first[1:] = named[1:] != named[:-1]
+    named, sizes = named[first], sizes[first]
     of = (named & np.uint64((1 << 20) - 1)).astype(np.int64) - 1
     codes = np.append(known, -1)[of]
     names = memory.tables["articles"]["source"].combine_chunks().unique().sort()

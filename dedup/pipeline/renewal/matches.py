@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dedup.pipeline import evidence, language
+from dedup.numbering import rising
+from dedup.pipeline import evidence
 from dedup.pipeline.match import banded, scored, signed
 from dedup.pipeline.renewal.furniture import Templates, orders, sets
 from dedup.pipeline.renewal.memory import Memory
@@ -34,15 +35,13 @@ class Matched(NamedTuple):
         Candidate pairs of texts by number, the left one published first.
     texts : ndarray of bool, by number
         Texts with pairs that may have come or gone.
+    forms : ndarray of int64
+        Texts that fill in one form with another than before.
     """
 
     found: candidates.Candidates
     texts: np.ndarray
-
-
-def given(memory: Memory, texts: np.ndarray, settings: Settings) -> verify.Evidence:
-    """Evidence of texts in memory, in the given order."""
-    return _gathered(memory, texts, settings)[0]
+    forms: np.ndarray
 
 
 def renew_matches(
@@ -76,14 +75,15 @@ def renew_matches(
     local_pairs = found._replace(left=left, right=right)
     pairs, forms = scored(given(memory, texts, settings), local_pairs, settings)
     affected = _partners(memory.tables["scored"], looked_at)
+    filled = _packed(memory.tables["forms"])
     for name, new, schema in (("scored", pairs, SCORED), ("forms", forms, FORMS)):
         memory.tables[name] = _renewed(memory.tables[name], looked_at, new, texts, schema)
-    return Matched(found, affected)
+    differing = np.setxor1d(filled, _packed(memory.tables["forms"]))
+    return Matched(found, affected, np.concatenate(candidates.ends(differing)))
 
 
-def _gathered(
-    memory: Memory, texts: np.ndarray, settings: Settings
-) -> tuple[verify.Evidence, np.ndarray]:
+def given(memory: Memory, texts: np.ndarray, settings: Settings) -> verify.Evidence:
+    """Evidence of texts in memory, in the given order."""
     tokens = memory.gather("bodies", "tokens", texts)
     template = memory.gather("editions", "template", memory.texts("edition")[texts])
     published = memory.texts("published")[texts]
@@ -113,17 +113,11 @@ def _renew_editions(memory: Memory, templates: Templates, settings: Settings) ->
     texts, numbers = templates.texts, memory.rows("editions") + np.arange(len(templates.texts))
     shingles = sets(memory, texts, settings)
     kept = shingles.minus(templates.shingles)
-    tokens = memory.gather("bodies", "tokens", texts)
-    body = evidence.layout(tokens, kept, settings).body
-    terms = language.terms(tokens.keep(body), settings)
     columns = {
         "text": pa.array(texts),
         "template": templates.shingles.arrow(),
         "shingles_counted": pa.array(kept.lengths.astype(np.int32)),
         "template_shingles": pa.array((shingles.lengths - kept.lengths).astype(np.int32)),
-        "terms": terms.words.arrow(),
-        "term_counts": terms.words._replace(values=terms.counts).arrow(),
-        "term_frequencies": terms.words._replace(values=terms.frequencies).arrow(),
     }
     rows = pa.table({name: columns[name] for name in EDITIONS.names}).cast(EDITIONS)
     memory.add("editions", rows)
@@ -151,7 +145,7 @@ def _keys_of(
 ) -> np.ndarray:
     """What editions of the texts are entered under: sorted, distinct."""
     kept = sets(memory, texts, settings).minus(memory.gather("editions", "template", editions))
-    return np.unique(_keys(index, kept, settings).values)
+    return rising(_keys(index, kept, settings).values)
 
 
 def _candidates(
@@ -172,7 +166,7 @@ def _candidates(
         editions = memory.texts("edition")[sought]
         for index in INDEXES:
             mine = _keys_of(memory, index, sought, editions, settings)
-            keys[index] = np.union1d(keys[index], mine)
+            keys[index] = rising(np.concatenate([keys[index], mine]))
             alive = order[0].alive | order[1].alive
             met[index] = memory.holders(index, keys[index], alive, settings.threads)
             moved = buckets.displaced(met[index], *order, settings.bucket_cap)
@@ -213,6 +207,10 @@ def _proposed(
         near = np.abs(days[left] - days[right]) <= settings.window_days
         packed[INDEXES[index]] = candidates.pack(left[near], right[near])
     return candidates.of_generators(packed)
+
+
+def _packed(pairs: pa.Table) -> np.ndarray:
+    return candidates.pack(pairs["left"].to_numpy(), pairs["right"].to_numpy())
 
 
 def _partners(scored: pa.Table, looked_at: np.ndarray) -> np.ndarray:

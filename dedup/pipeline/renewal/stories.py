@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dedup.numbering import among
 from dedup.pipeline.language import Terms
 from dedup.pipeline.renewal.furniture import orders
 from dedup.pipeline.renewal.memory import Memory
@@ -66,6 +67,7 @@ def retell(memory: Memory, anew: pa.Table, settings: Settings) -> pa.Table:
     span = int(np.ceil(settings.story_hours / 24))
     told = clusters.stories.copy()
     changed = set(dirty)
+
     for day in np.unique(clusters.days).tolist():
         near = range(day - span, day + 1)
         if changed.intersection(near):
@@ -128,11 +130,11 @@ def _tell(memory: Memory, clusters: _Clusters, since: int, settings: Settings) -
     forms = (
         local[clusters.texts[memory.tables["forms"][end].to_numpy()]] for end in ("left", "right")
     )
-    unlike = packed(*forms)
+    unlike = np.sort(packed(*forms))
 
     def alike(part: slice) -> story.Pairs:
         found = story.pairs(index, slice(part.start + earlier, part.stop + earlier))
-        kept = ~np.isin(packed(found.left, found.right), unlike)
+        kept = ~among(packed(found.left, found.right), unlike)
         return story.Pairs(*(column[kept] for column in found))
 
     earlier = int(np.count_nonzero(~today))
@@ -159,12 +161,10 @@ def _about(
     texts = np.flatnonzero(local[of_texts] >= 0)
     table = memory.tables["texts"]
     texts = texts[np.argsort(orders(table, table)[1].ranks[texts])]
-    editions = memory.texts("edition")[texts]
-    words = memory.gather("editions", "terms", editions)
     terms = Terms(
-        words,
-        memory.gather("editions", "term_counts", editions).values,
-        memory.gather("editions", "term_frequencies", editions).values,
+        memory.gather("bodies", "terms", texts),
+        memory.gather("bodies", "term_counts", texts).values,
+        memory.gather("bodies", "term_frequencies", texts).values,
     )
     return profiles(terms), local[of_texts[texts]]
 
