@@ -198,8 +198,8 @@ CANDIDATES = _table(
     "candidates",
     "candidate pair and generator that proposed it, left_id < right_id",
     [
-        _column("left_id", pa.string(), "first article with the left text", nullable=False),
-        _column("right_id", pa.string(), "first article with the right text", nullable=False),
+        _column("left_id", pa.string(), "smallest id with the left text", nullable=False),
+        _column("right_id", pa.string(), "smallest id with the right text", nullable=False),
         _column("generator", pa.string(), "lsh or sketch", nullable=False),
     ],
 )
@@ -300,11 +300,18 @@ TEXTS = _table(
         _column("hash", pa.uint64(), "hash of all its tokens in order", nullable=False),
         _column("alive", pa.bool_(), "whether an article has it", nullable=False),
         _column("published", pa.int64(), "first publication, microseconds since 1970"),
-        _column("day", pa.int64(), "first day it was known, days since 1970", nullable=False),
+        _column(
+            "seen",
+            pa.int64(),
+            "first publication, or of undated ones first time of modification of a file",
+            nullable=False,
+        ),
+        _column("day", pa.int64(), "the day of that, since 1970", nullable=False),
         _column("naming", pa.int64(), "outlet that had it first; -1 if unknown", nullable=False),
         _column("outlet", pa.int64(), "its one outlet; -1 as in `distinct`", nullable=False),
         _column("sketched", pa.int64(), "hashes in the sketch of all its shingles", nullable=False),
         _column("edition", pa.int64(), "number of its edition; -1 before the first"),
+        _column("story", pa.int64(), "number of its story's first text; -1 before it is told"),
     ],
 )
 

@@ -49,10 +49,10 @@ class Workspace:
         with pa.memory_map(str(self._table(name))) as source:
             return pa.ipc.open_file(source).read_all()
 
-    def read_all(self, prefix: str) -> pa.Table:
-        """The tables whose names start so, in the order of their names, as one."""
+    def read_all(self, prefix: str, schema: pa.Schema) -> pa.Table:
+        """The tables of the schema whose names start so, in the order of their names, as one."""
         names = sorted(path.stem for path in self.folder.glob(f"{prefix}*.arrow"))
-        return pa.concat_tables([self.read(name) for name in names])
+        return pa.concat_tables([schema.empty_table(), *(self.read(name) for name in names)])
 
     def note(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:
         """Write down facts, and give them back; a note says that what it tells of is done."""

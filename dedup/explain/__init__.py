@@ -19,8 +19,18 @@ from typing import Any
 import numpy as np
 
 from dedup.errors import InputError
-from dedup.explain.answer import REASONS, Alone, Article, Explanation, Lowered, Pair, Passage
+from dedup.explain.answer import (
+    REASONS,
+    Alone,
+    Article,
+    Explanation,
+    Lowered,
+    Pair,
+    Passage,
+    Window,
+)
 from dedup.explain.published import (
+    Row,
     Versions,
     cluster_row,
     kept_pair,
@@ -29,11 +39,22 @@ from dedup.explain.published import (
     was_proposed,
 )
 from dedup.explain.reading import Reading, read_again
+from dedup.explain.remembered import remembered
 from dedup.settings import Settings
 from dedup.stages import verify
-from dedup.store import read
+from dedup.store import Result, read
 
-__all__ = ["REASONS", "Alone", "Article", "Explanation", "Lowered", "Pair", "Passage", "explain"]
+__all__ = [
+    "REASONS",
+    "Alone",
+    "Article",
+    "Explanation",
+    "Lowered",
+    "Pair",
+    "Passage",
+    "Window",
+    "explain",
+]
 
 
 def explain(output: str | Path, left_id: str, right_id: str) -> Explanation:
@@ -60,15 +81,18 @@ def explain(output: str | Path, left_id: str, right_id: str) -> Explanation:
     run = read(output)
     settings = Settings.checked(run.info["settings"])
     left, right = (cluster_row(run, name) for name in sorted((left_id, right_id)))
-    texts = versions(run, (left, right), settings)
+    texts = _versions(output, run, (left, right), settings)
+    memory = texts.remembered
     reading, notes = read_again(run, (left, right), texts, settings)
     pair, alone = kept_pair(run, (left, right), texts.rows), reading and reading.alone(settings)
     together = left["cluster_id"] == right["cluster_id"]
-    proposed = was_proposed(run, texts.rows)
+    proposed = _proposed(run, texts)
     lowered = _lowered(pair, alone, texts, settings.representation.late_weight)
     reason = "kept" if together else "cut"
-    if pair is None:
-        reason = _likely(reading, lowered, proposed or together, settings)
+    if pair is None and memory and memory.out_of_window:
+        reason = "out_of_window"
+    elif pair is None:
+        reason = _likely(reading, lowered, bool(proposed) or together, settings)
     gram = settings.representation.gram
     return Explanation(
         run_id=run.info["run_id"],
@@ -80,6 +104,7 @@ def explain(output: str | Path, left_id: str, right_id: str) -> Explanation:
         alone=alone,
         lowered=lowered,
         hours_apart=_hours_apart(left["published_at"], right["published_at"]),
+        window=memory.window if memory else None,
         similarity_floor=settings.similarity_floor,
         shared_floor=settings.shared_floor,
         passages=reading.shared_passages() if reading else (),
@@ -87,6 +112,23 @@ def explain(output: str | Path, left_id: str, right_id: str) -> Explanation:
         unit=f"{gram}-grams" if gram else "words",
         notes=tuple(notes),
     )
+
+
+def _versions(
+    output: str | Path, run: Result, rows: tuple[Row, Row], settings: Settings
+) -> Versions:
+    """The two texts as the run compared them, by what it remembers where it does."""
+    texts = versions(run, rows, settings)
+    memory = remembered(output, run, (rows[0]["article_id"], rows[1]["article_id"]), settings)
+    return texts._replace(templates=memory.templates, remembered=memory) if memory else texts
+
+
+def _proposed(run: Result, texts: Versions) -> bool | None:
+    if was_proposed(run, texts.rows):
+        return True
+    memory = texts.remembered
+    # An earlier run may have proposed them.
+    return None if memory and not memory.out_of_window else False
 
 
 def _lowered(

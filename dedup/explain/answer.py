@@ -26,6 +26,8 @@ REASONS = {
     "ones: were all equally rare, it would reach it",
     "not_compared": "no search proposed them, and so they were {likely}not compared: {equally}"
     "their similarity would reach the floor of {floor:g}",
+    "out_of_window": "no search proposed them, and so they were not compared: {apart} days lie between "
+    "the first publications of their texts, and `window_days` is {days}",
     "unknown": "the run kept no scores of the two, and their texts cannot be read again",
 }
 """What can be said of a pair, by name; the three that say why are causes of `Lowered` too."""
@@ -164,6 +166,23 @@ class Lowered:
 
 
 @dataclass(frozen=True)
+class Window:
+    """How far from an article an incremental run looks for copies of it.
+
+    Attributes
+    ----------
+    days : int
+        Days between two texts that a search proposes, at most.
+    apart : int
+        Days between the first publications of the two; an undated article counts as published when
+        its file was modified.
+    """
+
+    days: int
+    apart: int
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Why two articles are together, or not.
 
@@ -174,8 +193,9 @@ class Explanation:
         The one of the smaller id first.
     reason : str
         What is true of the pair itself, one of `REASONS`.
-    proposed : bool
-        Whether a search proposed the two, or their identical stand-ins.
+    proposed : bool or None
+        Whether a search proposed the two, or their identical stand-ins; None when that is not
+        known, as incremental runs publish only what they proposed themselves.
     pair : Pair or None
         Their scores; those of their identical stand-ins where these were compared for them. None
         when the run kept none.
@@ -185,6 +205,8 @@ class Explanation:
         What lowers their similarity, most first, as far as it can be told.
     hours_apart : float or None
         Hours between publication; None when unknown.
+    window : Window or None
+        None of a run that compares all with all.
     similarity_floor : float
     shared_floor : int
     passages : tuple of Passage
@@ -202,11 +224,12 @@ class Explanation:
     left: Article
     right: Article
     reason: str
-    proposed: bool
+    proposed: bool | None
     pair: Pair | None
     alone: Alone | None
     lowered: tuple[Lowered, ...]
     hours_apart: float | None
+    window: Window | None
     similarity_floor: float
     shared_floor: int
     passages: tuple[Passage, ...]
@@ -245,11 +268,13 @@ class Explanation:
         if not (self.alone and self.alone.exact):
             facts |= {"likely": "most likely ", "about": "about "}
             facts["equally"] = "were all words equally rare, "
-        if not self.proposed:
+        if self.proposed is False:
             # Within a component all are compared, but who was in one is not published.
             facts["below"] = f"no search proposed them, and {facts['below']} if they were compared"
         if self.alone:
             facts["shared"], facts["held"] = self.alone.shared_shingles, self.alone.held
             contained = self.alone.containment_left, self.alone.containment_right
             facts["containment"] = max(contained)
-        return facts | (vars(self.pair) if self.pair else {})
+        for found in (self.window, self.pair):
+            facts |= vars(found) if found else {}
+        return facts

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from dedup.errors import InputError
 from dedup.explain.answer import Pair
+from dedup.explain.remembered import Remembered
 from dedup.pipeline.evidence import first_hours, only_outlets
 from dedup.settings import Settings
 from dedup.stages import template
@@ -37,12 +38,15 @@ class Versions(NamedTuple):
     templates : list of ndarray of uint64
         Hashes of the shingles that are template in each one's outlet, of several the one that had
         the text first; common phrases where that is unknown.
+    remembered : Remembered or None
+        What an incremental run remembers of them.
     """
 
     rows: list[Row]
     hours: np.ndarray
     outlets: np.ndarray
     templates: list[np.ndarray]
+    remembered: Remembered | None = None
 
 
 def cluster_row(run: Result, article_id: str) -> Row:
@@ -51,17 +55,24 @@ def cluster_row(run: Result, article_id: str) -> Row:
     Raises
     ------
     InputError
-        When there is none.
+        When there is none; it says what became of the article.
     """
     row = _first(run.clusters, article_id=article_id)
     if row is None:
-        reject = _first(run.rejects, article_id=article_id)
-        got = "no such id"
-        if reject:
-            got = f"a row left out as {reject['reason']} ({reject['detail'] or reject['file']})"
-        expected = f"an article of run {run.info['run_id']}"
-        raise InputError(f"article {article_id!r}", expected, got, "check the id")
+        expected, got = f"an article of run {run.info['run_id']}", _fate(run, article_id)
+        raise InputError(f"article {article_id!r}", expected, got, "name another")
     return row
+
+
+def _fate(run: Result, article_id: str) -> str:
+    """What became of an article that is not in clusters."""
+    left = _first(run.lineage, article_id=article_id, reason="retraction")
+    out_of = f", out of cluster {left['cluster_id']} by run {left['run_id']}" if left else ""
+    if _first(run.rejects, article_id=article_id, reason="retracted"):
+        return f"one that was taken down{out_of}"
+    if reject := _first(run.rejects, article_id=article_id):
+        return f"a row left out as {reject['reason']} ({reject['detail'] or reject['file']})"
+    return f"one that is gone{out_of}" if left else "no such id"
 
 
 def versions(run: Result, rows: tuple[Row, Row], settings: Settings) -> Versions:
@@ -108,7 +119,7 @@ def kept_pair(run: Result, rows: tuple[Row, Row], stand_ins: list[Row]) -> Pair 
 
 
 def was_proposed(run: Result, stand_ins: list[Row]) -> bool:
-    """Whether a search proposed the two texts, or they are one."""
+    """Whether a search of this run proposed the two texts, or they are one."""
     first, second = sorted(row["article_id"] for row in stand_ins)
     return first == second or bool(_first(run.candidates, left_id=first, right_id=second))
 

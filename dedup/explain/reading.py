@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from dedup.errors import InputError
 from dedup.explain.answer import Alone, Passage
 from dedup.explain.published import Versions
+from dedup.explain.remembered import Remembered
 from dedup.pipeline.evidence import Texts, gathered
 from dedup.pipeline.sign import Body, read_body
 from dedup.ragged import Ragged
@@ -139,11 +140,14 @@ def read_again(
     rows : tuple of mapping
         Of clusters.
     """
-    texts, notes = _texts(run, (rows[0]["article_id"], rows[1]["article_id"]), settings)
+    memory, ids = versions.remembered, (rows[0]["article_id"], rows[1]["article_id"])
+    given = _current(run, memory, settings) if memory else _texts(run, ids, settings)
+    texts, notes = given
     if texts is None:
         return None, notes
     reading = _reading(texts, versions, settings)
-    if reading.given.shingles.lengths.tolist() == [row["shingles"] for row in rows]:
+    same = reading.given.shingles.lengths.tolist() == [row["shingles"] for row in rows]
+    if same and (memory is None or np.array_equal(reading.body.hashes, memory.hashes)):
         return reading, notes
     return None, [*notes, "the texts are not those that the run read"]
 
@@ -226,6 +230,33 @@ def _texts(
     if fingerprint(shards) != run.info["input"]["fingerprint"]:
         notes = ["the inputs have changed since the run; texts are shown as they are now"]
     return pa.array([found[name] for name in ids], pa.large_string()), notes
+
+
+def _current(
+    run: Result, memory: Remembered, settings: Settings
+) -> tuple[pa.LargeStringArray | None, list[str]]:
+    """The two texts from the rows that count, as they are now, or None; and what is to be said."""
+    (inbox,) = run.info["input"]["paths"]
+    texts = []
+    try:
+        for path, row in zip(memory.files, memory.rows, strict=True):
+            file = f"{inbox.rstrip('/')}/{path}"
+            texts.append(_row(file, row, settings))
+            if texts[-1] is None:
+                return None, [f"{file} no longer has the row that counts"]
+    except InputError as error:
+        return None, [f"the texts cannot be read again: {error}"]
+    return pa.array(texts, pa.large_string()), []
+
+
+def _row(file: str, row: int, settings: Settings) -> str | None:
+    """Text of one row of a file."""
+    for shard in plan_shards([file], settings):
+        for batch in read_shard(shard, settings):
+            found = batch.articles.filter(pc.equal(batch.articles["row"], row))
+            if found.num_rows:
+                return str(found["text"][0])
+    return None
 
 
 def _find(

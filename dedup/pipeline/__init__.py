@@ -187,7 +187,8 @@ def cluster_articles(
 
 
 def _tables(work: Workspace) -> dict[str, pa.Table]:
-    rejects = work.read_all("rejects-").sort_by([("file", "ascending"), ("row", "ascending")])
+    rejects = work.read_all("rejects-", REJECTS)
+    rejects = rejects.sort_by([("file", "ascending"), ("row", "ascending")])
     made = {table_name(REJECTS): rejects, table_name(LINEAGE): LINEAGE.empty_table()}
     names = [table_name(schema) for schema in OUTPUT_TABLES]
     return {name: made[name] if name in made else work.read(f"out-{name}") for name in names}

@@ -40,8 +40,8 @@ def without_template(
     left_out = np.concatenate(positions)
     *tables, kept = together(
         settings.threads,
-        lambda: _template_table(shingles, *of_sources, names),
-        lambda: _template_table(shingles, *of_all, unnamed),
+        lambda: _template_table(shingles, of_sources, names),
+        lambda: _template_table(shingles, of_all, unnamed),
         lambda: shingles.without(left_out),
     )
     return kept, pa.concat_tables(tables)
@@ -75,9 +75,12 @@ def _of_all(
 
 
 def _template_table(
-    shingles: Ragged, found: template.Repeats, chosen: np.ndarray, names: pa.StringArray
+    shingles: Ragged, repeated: tuple[template.Repeats, np.ndarray], names: pa.StringArray
 ) -> pa.Table:
-    counts = np.bincount(found.keys, minlength=found.n_keys)[chosen]
+    found, chosen = repeated
+    counts = np.bincount(found.keys, minlength=found.n_keys)
+    chosen = chosen & (counts > 0)
+    counts = counts[chosen]
     first = np.empty(found.n_keys, np.int64)
     first[found.keys[::-1]] = found.positions[::-1]
     first = first[chosen]

@@ -27,7 +27,7 @@ from dedup.pipeline.renewal.memory import Memory
 from dedup.pipeline.renewal.parts import Published
 from dedup.pipeline.run import Progress, Renewal, described, new_id
 from dedup.pipeline.sign import sign_shard
-from dedup.schemas import INBOX_FILES
+from dedup.schemas import INBOX_FILES, REJECTS, SIGNED
 from dedup.settings import Limits, Settings
 from dedup.sources import (
     InboxFile,
@@ -264,7 +264,8 @@ def _renew(run: Renewal, settings: Settings, work: Workspace) -> dict[str, Any]:
     memory = Memory.load(StateFiles(run.output), state)
     if run.rebuild:
         memory = memory.forgotten()
-    signed, rejects = _with_files(work.read_all("signed-"), run), work.read_all("rejects-")
+    signed = _with_files(work.read_all("signed-", SIGNED), run)
+    rejects = work.read_all("rejects-", REJECTS)
     renewed = renew_memory(memory, signed, pa.array(run.retract, pa.string()), run.run_id, settings)
     published = Published(store, run.previous, {"lineage"} if run.rebuild else None)
     parts = parts_of(memory, renewed, rejects, published)

@@ -18,7 +18,7 @@ from dedup.pipeline import evidence, furniture, language
 from dedup.pipeline.evidence import published_or_never
 from dedup.plan import Plan, plan
 from dedup.ragged import Ragged
-from dedup.schemas import CANDIDATES, FORMS, MATCHED, REJECTS, SCORED
+from dedup.schemas import CANDIDATES, FORMS, MATCHED, REJECTS, SCORED, SIGNED
 from dedup.settings import Settings
 from dedup.stages import candidates, shingle, sign, verify
 from dedup.threads import ARTICLES, in_order, spans, together
@@ -87,7 +87,7 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
         ``template_shingles``, ``shingles``.
     """
     started = time.perf_counter()
-    ready = prepare(work.read_all("signed-"), settings)
+    ready = prepare(work.read_all("signed-", SIGNED), settings)
     articles, texts = ready.articles, ready.texts
     given, (found, capped) = together(
         settings.threads,
@@ -108,7 +108,7 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
         "scored": kept,
         "forms": forms,
         "out-template": ready.template,
-        "out-candidates": _candidate_table(articles["article_id"], ready.first, found),
+        "out-candidates": _candidate_table(articles["article_id"], ready.numbers, found),
     }
     for name, table in tables.items():
         work.write_table(name, table)
@@ -170,11 +170,12 @@ def _distinct_texts(articles: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     numbers[empty] = found + np.arange(empty.sum())
     published = published_or_never(articles["published_at"])
     order = np.lexsort((hashes, published))  # equal ones stay in the order of their ids
-    texts, places = np.unique(numbers[order], return_index=True)
+    _, places, texts = np.unique(numbers[order], return_index=True, return_inverse=True)
     by_place = np.argsort(places)
-    ranks = np.empty(len(texts), np.int64)
-    ranks[by_place] = np.arange(len(texts))
-    return ranks[numbers], order[places[by_place]]
+    ranks = np.empty(len(places), np.int64)
+    ranks[by_place] = np.arange(len(places))
+    numbers[order] = ranks[texts]
+    return numbers, order[places[by_place]]
 
 
 def _shingles(tokens: Ragged, settings: Settings) -> Ragged:
@@ -223,10 +224,11 @@ def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candid
 
 
 def _candidate_table(
-    ids: pa.ChunkedArray, first: np.ndarray, found: candidates.Candidates
+    ids: pa.ChunkedArray, numbers: np.ndarray, found: candidates.Candidates
 ) -> pa.Table:
-    """Candidates by the ids of the first articles that have the texts."""
+    """Candidates by the smallest ids of the articles that have the texts, as pairs are."""
     ids = ids.combine_chunks()
+    _, first = np.unique(numbers, return_index=True)
     tables = []
     for generator, bit in (("lsh", candidates.LSH), ("sketch", candidates.SKETCH)):
         chosen = (found.generators & bit) > 0

@@ -471,11 +471,15 @@ def test_the_template_of_an_outlet_however_it_is_spelt(output: Path) -> None:
 def test_common_phrases_are_template_where_the_source_is_unknown(tmp_path: Path) -> None:
     print("seed", SEED)
     draws = random.Random(SEED)
-    phrase, body = prose(draws, 10), prose(draws, 50)
-    rows = [article(f"{n}", prose(draws, 40), phrase) for n in range(4)]
-    rows += [article("known", body, phrase), article("unknown", body, phrase, source=None)]
+    phrase, other = prose(draws, 10), prose(draws, 10)
+    # The other stands in articles of known sources only, and so is nobody's template.
+    rows = [article(f"{n}", other, prose(draws, 40), phrase) for n in range(4)]
+    rows.append(article("unknown", prose(draws, 50), phrase, source=None))
     settings = Settings(common_stories=4)
-    cluster_articles(write_lines(tmp_path, rows), tmp_path / "out", settings)
+    result = cluster_articles(write_lines(tmp_path, rows), tmp_path / "out", settings)
+    assert result.template.drop_columns("shingle").to_pylist() == [
+        {"source": None, "articles": 1}
+    ] * (10 - SIZE + 1)
     found = explain(tmp_path / "out", "0", "unknown")
     assert found.notes == ()
     assert [passage.text for passage in found.right.template] == [phrase]

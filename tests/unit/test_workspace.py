@@ -34,7 +34,7 @@ def test_tables_of_one_prefix_come_in_the_order_of_names(tmp_path: Path) -> None
         work.write_table(f"part-{n:03}", table(n))
         work.note(f"part-{n:03}", {"n": n})
     work.write_table("other", table(7))
-    assert work.read_all("part-")["n"].to_pylist() == [1, 2, 10]
+    assert work.read_all("part-", SCHEMA)["n"].to_pylist() == [1, 2, 10]
     assert [note["n"] for note in work.notes("part-")] == [1, 2, 10]
     assert work.noted("part-002") == {"n": 2}
     assert work.noted("part-003") is None

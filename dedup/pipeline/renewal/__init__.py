@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.numbering import among, rising
 from dedup.pipeline.renewal.arrivals import Arrivals, arrive
 from dedup.pipeline.renewal.clusters import named, recluster
 from dedup.pipeline.renewal.furniture import renew_template
@@ -100,9 +99,8 @@ def renew_memory(
     tables = named(tables, ids)
     _remember(memory, tables["clusters"], identities)
 
-    retexted = rising(np.concatenate([arrivals.texts, matched.forms]))
-    fresh = _changed(memory, before[0], tables["clusters"], retexted)
-    retold = retell(memory, fresh, settings)
+    leads = tables["clusters"].filter(tables["clusters"]["is_lead"])
+    retold = retell(memory, before[1], arrivals.texts, leads, settings)
     return Renewed(
         arrivals, matched, tables, identities, _told(memory, retold, ids), before[0], before[2]
     )
@@ -137,12 +135,16 @@ def parts_of(
     former = renewed.before.filter(pc.is_in(renewed.before["article_id"], value_set=gone))
     old_ids = former["cluster_id"].combine_chunks().unique()
     began = renewed.began.filter(pc.is_in(renewed.began["cluster_id"], value_set=old_ids))
-    firsts = told["first"].combine_chunks().take(
-        pc.index_in(_column(summary, "cluster_id"), value_set=told_ids)
+    firsts = (
+        told["first"]
+        .combine_chunks()
+        .take(pc.index_in(_column(summary, "cluster_id"), value_set=told_ids))
     )
     by_summary = _hour_names(firsts)
-    by_left = articles["published_at"].combine_chunks().take(
-        pc.index_in(_column(pairs, "left_id"), value_set=_column(articles, "article_id"))
+    by_left = (
+        articles["published_at"]
+        .combine_chunks()
+        .take(pc.index_in(_column(pairs, "left_id"), value_set=_column(articles, "article_id")))
     )
     changes = [
         Change(
@@ -200,9 +202,7 @@ def _hour_names(hours: pa.Array) -> np.ndarray:
     return day_names(seconds.cast(pa.timestamp("s", tz="UTC")))
 
 
-def _identified(
-    memory: Memory, clusters: pa.Table, arrivals: Arrivals, run_id: str
-) -> Identities:
+def _identified(memory: Memory, clusters: pa.Table, arrivals: Arrivals, run_id: str) -> Identities:
     articles = memory.tables["articles"]
     anew = pc.is_in(articles["article_id"], value_set=_column(clusters, "article_id"))
     inside = articles.filter(anew)
@@ -239,34 +239,6 @@ def _remember(memory: Memory, clusters: pa.Table, identities: Identities) -> Non
     memory.tables["retired"] = pa.concat_tables([known, retired.cast(known.schema)])
 
 
-def _changed(
-    memory: Memory, before: pa.Table, clusters: pa.Table, texts: np.ndarray
-) -> pa.Table:
-    """Clusters with other articles or leads, or touched texts: ``cluster_id`` and ``lead_id``."""
-    articles = memory.tables["articles"]
-    fresh = articles.filter(pa.array(among(articles["text"].to_numpy(), texts)))
-    at = pc.index_in(clusters["article_id"], value_set=_column(before, "article_id"))
-    had = _column(before, "cluster_id").take(at.combine_chunks())
-    moved = pc.invert(pc.equal(had, _column(clusters, "cluster_id")).fill_null(False))
-    left = before.filter(
-        pc.invert(pc.is_in(before["article_id"], value_set=_column(articles, "article_id")))
-    )
-    leads, told = clusters.filter(clusters["is_lead"]), memory.tables["stories"]
-    at = pc.index_in(leads["cluster_id"], value_set=_column(told, "cluster_id"))
-    led = pc.equal(_column(told, "lead_id").take(at.combine_chunks()), leads["lead_id"])
-    ids = pa.concat_arrays(
-        [
-            _column(fresh, "cluster_id"),
-            _column(clusters, "cluster_id").filter(moved),
-            had.filter(moved),
-            _column(left, "cluster_id"),
-            _column(leads.filter(pc.invert(led.fill_null(False))), "cluster_id"),
-        ]
-    )
-    leads = leads.filter(pc.is_in(leads["cluster_id"], value_set=ids))
-    return leads.select(["cluster_id", "lead_id"])
-
-
 def _told(memory: Memory, retold: pa.Table, anew: pa.Table) -> pa.Table:
     every = memory.tables["stories"]
     ids = pa.concat_arrays([_column(retold, "cluster_id"), _column(anew, "cluster_id")])
@@ -279,9 +251,9 @@ def _template(memory: Memory) -> pa.Table:
 
 
 def _candidates(memory: Memory, found: candidates.Candidates) -> pa.Table:
-    """The run's candidates, by the ids of the first articles that have the texts."""
+    """The run's candidates, by the smallest ids of the articles that have the texts."""
     articles = memory.tables["articles"].sort_by(
-        [("text", "ascending"), ("published_at", "ascending"), ("article_id", "ascending")]
+        [("text", "ascending"), ("article_id", "ascending")]
     )
     texts, first = np.unique(articles["text"].to_numpy(), return_index=True)
     ids = articles["article_id"].combine_chunks()

@@ -143,9 +143,7 @@ def _corrected(removed: pa.Table, added: pa.Table) -> np.ndarray:
     return (places >= 0) & (texts != removed["text"].to_numpy())
 
 
-def _numbered(
-    memory: Memory, signed: pa.Table, rows: pa.Table, settings: Settings
-) -> np.ndarray:
+def _numbered(memory: Memory, signed: pa.Table, rows: pa.Table, settings: Settings) -> np.ndarray:
     """Number of each row's text; texts that are new are added to memory."""
     known = memory.tables["texts"]
     hashes, n = rows["text_hash"].to_numpy(), known.num_rows
@@ -168,7 +166,7 @@ def _numbered(
     columns = {
         "hash": hashes[fresh[first]],
         "alive": np.zeros(len(first), bool),
-        **dict.fromkeys(("published", "day", "naming", "outlet", "edition"), blank),
+        **dict.fromkeys(set(TEXTS.names) - {"hash", "alive", "sketched"}, blank),
         "sketched": np.zeros(len(first), np.int64),
     }
     added = pa.table({name: columns[name] for name in TEXTS.names}).cast(TEXTS)
@@ -201,15 +199,16 @@ def _describe(memory: Memory, texts: np.ndarray, settings: Settings) -> None:
     sources = theirs["source"].combine_chunks()
     alone = only_outlets(sources, local, articles["source"].combine_chunks(), settings)
     published = published_or_never(theirs["published_at"])
-    seen = theirs["modified"].cast(pa.int64()).to_numpy()
-    days = np.full(len(living), np.iinfo(np.int64).max)
-    np.minimum.at(days, local, np.where(theirs["published_at"].is_valid(), published, seen) // _DAY)
+    modified = theirs["modified"].cast(pa.int64()).to_numpy()
+    seen = np.full(len(living), np.iinfo(np.int64).max)
+    np.minimum.at(seen, local, np.where(theirs["published_at"].is_valid(), published, modified))
     table = memory.tables["texts"]
     columns = {name: table[name].to_numpy(zero_copy_only=False).copy() for name in TEXTS.names}
     columns["alive"][texts] = False
     columns["alive"][living] = True
     columns["published"][living] = published[first]
-    columns["day"][living] = days
+    columns["seen"][living] = seen
+    columns["day"][living] = seen // _DAY
     columns["naming"][living] = outlets(sources)[first]
     columns["outlet"][living] = alone
     memory.tables["texts"] = pa.table(columns).cast(TEXTS)

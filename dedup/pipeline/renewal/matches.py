@@ -17,7 +17,7 @@ from dedup.pipeline.match import banded, scored, signed
 from dedup.pipeline.renewal.furniture import Templates, orders, sets
 from dedup.pipeline.renewal.memory import Memory
 from dedup.ragged import Ragged
-from dedup.schemas import EDITIONS, FORMS, SCORED, TEXTS
+from dedup.schemas import EDITIONS, SCORED, TEXTS
 from dedup.settings import Settings
 from dedup.stages import buckets, candidates, verify
 from dedup.state import postings
@@ -35,13 +35,10 @@ class Matched(NamedTuple):
         Candidate pairs of texts by number, the left one published first.
     texts : ndarray of bool, by number
         Texts with pairs that may have come or gone.
-    forms : ndarray of int64
-        Texts that fill in one form with another than before.
     """
 
     found: candidates.Candidates
     texts: np.ndarray
-    forms: np.ndarray
 
 
 def renew_matches(
@@ -73,13 +70,10 @@ def renew_matches(
     left, right = places[local].reshape(2, -1)
     texts = texts[by_rank]
     local_pairs = found._replace(left=left, right=right)
-    pairs, forms = scored(given(memory, texts, settings), local_pairs, settings)
+    pairs, _ = scored(given(memory, texts, settings), local_pairs, settings)
     affected = _partners(memory.tables["scored"], looked_at)
-    filled = _packed(memory.tables["forms"])
-    for name, new, schema in (("scored", pairs, SCORED), ("forms", forms, FORMS)):
-        memory.tables[name] = _renewed(memory.tables[name], looked_at, new, texts, schema)
-    differing = np.setxor1d(filled, _packed(memory.tables["forms"]))
-    return Matched(found, affected, np.concatenate(candidates.ends(differing)))
+    memory.tables["scored"] = _renewed(memory.tables["scored"], looked_at, pairs, texts)
+    return Matched(found, affected)
 
 
 def given(memory: Memory, texts: np.ndarray, settings: Settings) -> verify.Evidence:
@@ -156,12 +150,10 @@ def _candidates(
     order = _by_edition(memory, before)
     texts = memory.values("editions", "text")
     old_editions = np.append(before["edition"].to_numpy(), np.full(len(changed), -1))
-    keys = {
-        index: _keys_of(memory, index, gone, old_editions[gone], settings) for index in INDEXES
-    }
+    keys = {index: _keys_of(memory, index, gone, old_editions[gone], settings) for index in INDEXES}
     met: dict[str, Ragged] = {}
     looked_at, sought = changed.copy(), np.flatnonzero(changed)
-    while len(sought):
+    while len(sought) or not met:
         found = np.zeros(len(changed), bool)
         editions = memory.texts("edition")[sought]
         for index in INDEXES:
@@ -209,10 +201,6 @@ def _proposed(
     return candidates.of_generators(packed)
 
 
-def _packed(pairs: pa.Table) -> np.ndarray:
-    return candidates.pack(pairs["left"].to_numpy(), pairs["right"].to_numpy())
-
-
 def _partners(scored: pa.Table, looked_at: np.ndarray) -> np.ndarray:
     """Texts looked at, and those that they were paired with."""
     left, right = scored["left"].to_numpy(), scored["right"].to_numpy()
@@ -222,13 +210,11 @@ def _partners(scored: pa.Table, looked_at: np.ndarray) -> np.ndarray:
     return mask
 
 
-def _renewed(
-    known: pa.Table, looked_at: np.ndarray, new: pa.Table, texts: np.ndarray, schema: pa.Schema
-) -> pa.Table:
+def _renewed(known: pa.Table, looked_at: np.ndarray, new: pa.Table, texts: np.ndarray) -> pa.Table:
     """Pairs without those of texts looked at, and with the new ones by the texts' numbers."""
     stays = ~(looked_at[known["left"].to_numpy()] | looked_at[known["right"].to_numpy()])
-    columns = {name: new[name] for name in schema.names}
+    columns = {name: new[name] for name in SCORED.names}
     for end in ("left", "right"):
         columns[end] = pa.array(texts[new[end].to_numpy()])
-    added = pa.table(columns, schema=schema)
+    added = pa.table(columns, schema=SCORED)
     return pa.concat_tables([known.filter(pa.array(stays)), added]).combine_chunks()

@@ -20,7 +20,6 @@ from dedup.ragged import Ragged
 from dedup.schemas import (
     BODIES,
     EDITIONS,
-    FORMS,
     FURNITURE,
     INBOX_FILES,
     REMEMBERED,
@@ -40,7 +39,6 @@ _TABLES: Mapping[str, pa.Schema] = {
     "texts": TEXTS,
     "versions": VERSIONS,
     "scored": SCORED,
-    "forms": FORMS,
     "furniture": FURNITURE,
     "stories": TOLD,
 }
