@@ -6,18 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dedup.pipeline import cluster_articles
-    from dedup.settings import Settings
+    from dedup.pipeline import cluster_articles, cluster_new
+    from dedup.settings import Limits, Settings
     from dedup.store import Result, read
 
-__all__ = ["Result", "Settings", "cluster_articles", "read"]
+__all__ = ["Limits", "Result", "Settings", "cluster_articles", "cluster_new", "read"]
 
 # The compiled kernels take a second to import, so each name is fetched when it is first used
 # (PEP 562); a command that needs none of them starts at once.
 _HOMES = {
+    "Limits": "dedup.settings",
     "Result": "dedup.store",
     "Settings": "dedup.settings",
     "cluster_articles": "dedup.pipeline",
+    "cluster_new": "dedup.pipeline",
     "read": "dedup.store",
 }
 

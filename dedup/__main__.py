@@ -36,6 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(commands, "dedup", arguments)
 
 
+_WITH_SETTINGS = click.option(
+    "--settings", "file", type=Path, metavar="FILE.toml", help="Settings to use."
+)
+_WITH_CHANGES = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change one setting; may be repeated, and wins over the file.",
+)
+
+
 @click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dedup")
 def commands() -> None:
@@ -45,14 +57,8 @@ def commands() -> None:
 @commands.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--output", required=True, metavar="OUT", help="Folder or URL for the run.")
-@click.option("--settings", "file", type=Path, metavar="FILE.toml", help="Settings to use.")
-@click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Change one setting; may be repeated, and wins over the file.",
-)
+@_WITH_SETTINGS
+@_WITH_CHANGES
 def cluster(
     inputs: tuple[str, ...], output: str, file: Path | None, changes: tuple[str, ...]
 ) -> None:
@@ -71,6 +77,65 @@ def cluster(
         result = cluster_articles(inputs, output, settings, progress)
     show(render(result.info, result.summary))
     click.echo(click.format_filename(f"{output.rstrip('/')}/latest"))
+
+
+@commands.command()
+@click.option("--inbox", required=True, metavar="DIR", help="Folder or URL where files arrive.")
+@click.option("--output", required=True, metavar="OUT", help="Folder or URL for runs and state.")
+@click.option(
+    "--retract",
+    multiple=True,
+    metavar="FILE",
+    help="Ids of articles to take down, one per line; may be repeated.",
+)
+@click.option("--rebuild", is_flag=True, help="Forget what is remembered; take all files anew.")
+@_WITH_SETTINGS
+@_WITH_CHANGES
+@click.option(
+    "--limit",
+    "bounds",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change one limit past which a run is not published; may be repeated.",
+)
+def cluster_new(
+    inbox: str,
+    output: str,
+    retract: tuple[str, ...],
+    rebuild: bool,
+    file: Path | None,
+    changes: tuple[str, ...],
+    bounds: tuple[str, ...],
+) -> None:
+    """Take what is new in an inbox into the clusters under OUT.
+
+    Files of the formats that `cluster` reads; each version of a file is taken once.
+    """
+    from dedup.settings import Limits, Settings
+
+    settings, limits = Settings.load(file, changes), Limits.load(changes=bounds)
+
+    from dedup.console import render
+    from dedup.pipeline import cluster_new
+
+    before = _latest(output)
+    with progress_bar() as progress:
+        result = cluster_new(
+            inbox, output, settings, retract, rebuild, limits=limits, progress=progress
+        )
+    if result.info["run_id"] == before:
+        click.echo(f"nothing new in {inbox}")
+        return
+    show(render(result.info, result.summary))
+    click.echo(click.format_filename(f"{output.rstrip('/')}/latest"))
+
+
+def _latest(output: str) -> str | None:
+    """Id of the run before; None when there is none."""
+    from dedup.store import Store
+
+    store = Store(output)
+    return store.latest() if store.runs() else None
 
 
 @commands.command()

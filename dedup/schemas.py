@@ -345,7 +345,7 @@ FURNITURE = _table(
     "template of an outlet, or common phrase; internal",
     [
         _column("outlet", pa.int64(), "number of the outlet; -1 for all", nullable=False),
-        *(TEMPLATE.field(name) for name in ("source", "shingle", "articles")),
+        *(TEMPLATE.field(name) for name in ("shingle", "articles")),
     ],
 )
 

@@ -98,7 +98,6 @@ def messy(articles: int, seed: int, files: int, stretch: int = 1) -> Feed:
 
 def deliver(feed: Feed, number: int, inbox: Path) -> None:
     """Put a file into an inbox."""
-    inbox.mkdir(parents=True, exist_ok=True)
     path = inbox / f"{number:03}.parquet"
     pq.write_table(pa.Table.from_pylist(feed.files[number], SCHEMA), path)
     os.utime(path, (feed.times[number].timestamp(),) * 2)
@@ -112,6 +111,7 @@ def take(
     rebuild: bool = False,
 ) -> Result:
     """One run, after the step's files came to ``folder/in``; its output is ``folder/out``."""
+    (folder / "in").mkdir(parents=True, exist_ok=True)
     for number in step.files:
         deliver(feed, number, folder / "in")
     lists = []

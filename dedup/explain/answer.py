@@ -26,8 +26,8 @@ REASONS = {
     "ones: were all equally rare, it would reach it",
     "not_compared": "no search proposed them, and so they were {likely}not compared: {equally}"
     "their similarity would reach the floor of {floor:g}",
-    "out_of_window": "no search proposed them, and so they were not compared: {apart} days lie between "
-    "the first publications of their texts, and `window_days` is {days}",
+    "out_of_window": "no search proposed them, and so they were not compared: {apart} days lie "
+    "between the first publications of their texts, and `window_days` is {days}",
     "unknown": "the run kept no scores of the two, and their texts cannot be read again",
 }
 """What can be said of a pair, by name; the three that say why are causes of `Lowered` too."""

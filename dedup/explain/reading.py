@@ -255,7 +255,8 @@ def _row(file: str, row: int, settings: Settings) -> str | None:
         for batch in read_shard(shard, settings):
             found = batch.articles.filter(pc.equal(batch.articles["row"], row))
             if found.num_rows:
-                return str(found["text"][0])
+                text: str = found["text"][0].as_py()
+                return text
     return None
 
 

@@ -15,13 +15,9 @@ import pytest
 
 import flows
 from dedup import read
-from dedup.__main__ import commands
 from flows.command import main
 
 ROOT = Path(flows.__file__).parents[1]
-
-# Until the library has the command.
-awaits = pytest.mark.skipif("cluster-new" not in commands.commands, reason="no such command yet")
 
 COMMAND = ("-m", "flows.cluster_articles")
 
@@ -85,7 +81,6 @@ def test_without_a_server_it_runs_offline_and_says_nothing_but_its_own(
     assert [call for call in seen if "'127.0.0.1'" not in call] == []
 
 
-@awaits
 def test_what_is_new_is_taken_once(api: str, corpus: Path, elsewhere: Path) -> None:
     inbox = shutil.copytree(corpus, elsewhere / "inbox")
     for path in inbox.iterdir():
@@ -132,7 +127,6 @@ def test_what_cannot_be_run_is_one_line(
     assert shown.err.count("\n") == 1
 
 
-@awaits
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

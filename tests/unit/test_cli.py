@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -53,7 +55,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     shown = run(capsys, "--help")
-    for command in ("cluster", "evaluate", "explain", "settings", "synth"):
+    for command in ("cluster", "cluster-new", "evaluate", "explain", "settings", "synth"):
         assert f"  {command} " in shown
         assert "Usage: dedup" in run(capsys, command, "--help")
 
@@ -126,6 +128,62 @@ def test_a_terminal_sees_progress(
     assert main(arguments) == 0
     assert "publish" in terminal.getvalue()
     assert "error" not in terminal.getvalue()
+
+
+# cluster-new
+
+
+def put(table: pa.Table, inbox: Path, hour: int) -> Path:
+    """A file of that hour in an inbox."""
+    inbox.mkdir(exist_ok=True)
+    file = inbox / f"{hour:02}.parquet"
+    pq.write_table(table, file)
+    os.utime(file, (1_700_000_000 + 3600 * hour,) * 2)
+    return file
+
+
+def test_cluster_new_takes_what_is_new(
+    capsys: pytest.CaptureFixture[str], corpus: Path, tmp_path: Path
+) -> None:
+    articles = pq.read_table(corpus / "articles.parquet")
+    inbox, output, retracted = tmp_path / "inbox", tmp_path / "out", tmp_path / "ids.txt"
+    asked = "cluster-new", "--inbox", inbox, "--output", f"{output}/"
+    put(articles.slice(0, 150), inbox, 0)
+    first = run(capsys, *asked, "--set", "threads=1")
+    assert read(output).clusters.num_rows == 150
+    assert first.splitlines()[-1] == str(output / "latest")
+    assert f"{read(output).info['counts']['clusters']}  clusters of two or more" in first
+    assert "rows read by this run" not in first
+
+    put(articles.slice(140), inbox, 1)
+    second = run(capsys, *asked)
+    assert "60  rows read by this run" in second
+    assert "60  articles that came" in second
+    assert "10  articles that went" in second
+    grown = read(output).info["growth"][0]
+    added = grown["size"] - grown["before"]
+    assert any(line.split()[:2] == [str(added), str(grown["size"])] for line in second.splitlines())
+    assert run(capsys, *asked) == f"nothing new in {inbox}\n"
+
+    lead = read(output).summary["lead_id"][0].as_py()
+    retracted.write_text(f"{lead}\n")
+    assert "1  articles that went" in run(capsys, *asked, "--retract", retracted)
+    assert lead not in read(output).clusters["article_id"].to_pylist()
+    rebuilt = run(capsys, *asked, "--rebuild", "--set", "similarity_floor=0.9")
+    assert "retracted" in rebuilt
+    assert read(output).clusters.num_rows == ARTICLES - 1
+    assert read(output).info["settings"]["similarity_floor"] == 0.9
+
+
+def test_cluster_new_keeps_to_the_limits(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    put(pa.table({"id": ["a", "b"], "text": ["Something.", ""]}), tmp_path / "inbox", 0)
+    asked = ["cluster-new", "--inbox", str(tmp_path / "inbox"), "--output", str(tmp_path / "out")]
+    assert main(asked) == 1
+    assert "--limit rejects_share=1" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "latest").exists()
+    assert "1  rows left out: empty text" in run(capsys, *asked, "--limit", "rejects_share=1")
 
 
 # evaluate

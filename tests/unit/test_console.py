@@ -62,6 +62,33 @@ def test_nothing_in_nothing_out() -> None:
     assert "0.0% of all" in shown(summary(), {"counts": counts, "stages": []})
 
 
+def renewed(new: int, gone: int, *growth: dict[str, Any]) -> dict[str, Any]:
+    changes = {"rows_new": new + 1, "articles_new": new, "articles_gone": gone}
+    rows = [{"lead_title": "Pier", "lead_source": "Post", **row} for row in growth]
+    return {**INFO, "counts": {**INFO["counts"], **changes}, "growth": rows}
+
+
+def test_it_tells_what_a_run_changed() -> None:
+    grown = [{"size": 9 - n, "before": n, "lead_title": f"title {n}"} for n in range(8)]
+    lines = [line.split() for line in shown(summary(), renewed(40, 2, *grown)).splitlines()]
+    changed = lines[len(shown(summary()).splitlines()) :]
+    assert [line[:2] for line in changed[:4]] == [
+        [],
+        ["41", "rows"],
+        ["40", "articles"],
+        ["2", "articles"],
+    ]
+    assert changed[5] == ["new", "now", "lead", "from"]
+    assert changed[6:] == [[str(9 - 2 * n), str(9 - n), "title", str(n), "Post"] for n in range(5)]
+
+
+def test_of_a_first_run_all_is_new() -> None:
+    first = renewed(INFO["counts"]["articles"], 0, {"size": 9, "before": 0})
+    assert shown(summary(), first) == shown(summary())
+    # Not of one that has as many articles as came, because all others went.
+    assert "1  articles that went" in shown(summary(), renewed(INFO["counts"]["articles"], 1))
+
+
 def test_the_largest_come_first_and_ties_by_id() -> None:
     table = summary({"size": 2}, {"size": 7}, {"size": 2}, {"size": 9})
     assert [row["cluster_id"] for row in largest(table, 3)] == ["c3", "c1", "c0"]
@@ -69,8 +96,9 @@ def test_the_largest_come_first_and_ties_by_id() -> None:
 
 def test_titles_are_text() -> None:
     title = "[bold]Pier[/bold]\x1b[2J :warning:\nrebuilt\u202e\x07"
-    text = shown(summary({"lead_title": title, "lead_source": None}))
-    assert "[bold]Pier[/bold] [2J :warning:" in text
+    grown = renewed(1, 0, {"size": 2, "before": 0, "lead_title": title, "lead_source": None})
+    text = shown(summary({"lead_title": title, "lead_source": None}), grown)
+    assert text.count("[bold]Pier[/bold] [2J :warning:") == 2
     assert not set(text) & {"\x1b", "\x07", "\u202e"}
 
 

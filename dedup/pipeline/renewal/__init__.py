@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from dedup.pipeline.renewal.arrivals import Arrivals, arrive
 from dedup.pipeline.renewal.clusters import named, recluster
-from dedup.pipeline.renewal.furniture import renew_template
+from dedup.pipeline.renewal.furniture import renew_template, tabled
 from dedup.pipeline.renewal.identity import Gone, Identities, identify
 from dedup.pipeline.renewal.matches import Matched, renew_matches
 from dedup.pipeline.renewal.memory import Memory
@@ -31,7 +31,7 @@ from dedup.pipeline.renewal.parts import (
     relabelled,
 )
 from dedup.pipeline.renewal.stories import retell
-from dedup.schemas import CANDIDATES, REMEMBERED, TEMPLATE
+from dedup.schemas import CANDIDATES, REMEMBERED
 from dedup.settings import Settings
 from dedup.stages import candidates
 from dedup.store import Parts
@@ -172,7 +172,7 @@ def parts_of(
         **result,
         "rejects": relabelled(published, rejected, down),
         "lineage": appended(published, "lineage", renewed.identities.lineage),
-        "template": {"part-00000": _template(memory)},
+        "template": {"part-00000": tabled(memory)},
         "candidates": {"part-00000": _candidates(memory, renewed.matched.found)},
     }
 
@@ -243,11 +243,6 @@ def _told(memory: Memory, retold: pa.Table, anew: pa.Table) -> pa.Table:
     every = memory.tables["stories"]
     ids = pa.concat_arrays([_column(retold, "cluster_id"), _column(anew, "cluster_id")])
     return every.filter(pc.is_in(every["cluster_id"], value_set=ids))
-
-
-def _template(memory: Memory) -> pa.Table:
-    rows = memory.tables["furniture"].select(TEMPLATE.names).cast(TEMPLATE)
-    return rows.sort_by([("source", "ascending"), ("shingle", "ascending")])
 
 
 def _candidates(memory: Memory, found: candidates.Candidates) -> pa.Table:

@@ -16,7 +16,7 @@ from dedup.numbering import among, rising
 from dedup.pipeline.furniture import outlets
 from dedup.pipeline.renewal.memory import Memory
 from dedup.ragged import Ragged
-from dedup.schemas import FURNITURE, TEXTS, VERSIONS
+from dedup.schemas import FURNITURE, TEMPLATE, TEXTS, VERSIONS
 from dedup.settings import Settings
 from dedup.stages import buckets, candidates, shingle, template
 from dedup.state import postings
@@ -241,17 +241,26 @@ def _renew_table(
     named, sizes = named[first], sizes[first]
     of = (named & np.uint64((1 << 20) - 1)).astype(np.int64) - 1
     codes = np.append(known, -1)[of]
-    names = memory.tables["articles"]["source"].combine_chunks().unique().sort()
-    of_names = outlets(names)
-    order = np.argsort(of_names, kind="stable")
-    at = np.searchsorted(of_names[order], codes)
-    at = np.append(order, -1)[np.minimum(at, len(order))]
-    unnamed = pa.array((codes < 0) | (at < 0))
     columns = {
         "outlet": pa.array(codes),
-        "source": names.take(pa.array(np.maximum(at, 0), mask=unnamed.to_numpy(False))),
         "shingle": pa.array(keys[(named >> np.uint64(20)).astype(np.int64)]),
         "articles": pa.array(sizes),
     }
     added = pa.table({name: columns[name] for name in FURNITURE.names}).cast(FURNITURE)
     memory.tables["furniture"] = pa.concat_tables([others, added]).combine_chunks()
+
+
+def tabled(memory: Memory) -> pa.Table:
+    """The template in memory, as `schemas.TEMPLATE`; of an outlet's names the first by spelling."""
+    table = memory.tables["furniture"]
+    names = memory.tables["articles"]["source"].combine_chunks().unique().drop_null().sort()
+    codes, first = np.unique(outlets(names), return_index=True)
+    wanted = table["outlet"].to_numpy()
+    at = np.minimum(np.searchsorted(codes, wanted), max(len(codes) - 1, 0))
+    found = among(wanted, codes)
+    places = pa.array(np.append(first, 0)[at], mask=~found)
+    columns = {"source": names.take(places)} | {
+        name: table[name] for name in ("shingle", "articles")
+    }
+    rows = pa.table({name: columns[name] for name in TEMPLATE.names}).cast(TEMPLATE)
+    return rows.sort_by([("source", "ascending"), ("shingle", "ascending")])
