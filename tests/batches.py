@@ -96,11 +96,18 @@ def messy(articles: int, seed: int, files: int, stretch: int = 1) -> Feed:
     return Feed(batches, times, down)
 
 
-def deliver(feed: Feed, number: int, inbox: Path) -> None:
-    """Put a file into an inbox."""
-    path = inbox / f"{number:03}.parquet"
-    pq.write_table(pa.Table.from_pylist(feed.files[number], SCHEMA), path)
-    os.utime(path, (feed.times[number].timestamp(),) * 2)
+def come(feed: Feed, step: Step, folder: Path) -> list[Path]:
+    """Put a step's files into ``folder/in``; its lists of ids to take down."""
+    inbox = folder / "in"
+    inbox.mkdir(parents=True, exist_ok=True)
+    for number in step.files:
+        path = inbox / f"{number:03}.parquet"
+        pq.write_table(pa.Table.from_pylist(feed.files[number], SCHEMA), path)
+        os.utime(path, (feed.times[number].timestamp(),) * 2)
+    lists = [folder / f"down{number}.txt" for number in step.down]
+    for number, path in zip(step.down, lists, strict=True):
+        path.write_text("\n".join(feed.down[number]), encoding="utf-8")
+    return lists
 
 
 def take(
@@ -110,17 +117,10 @@ def take(
     settings: Settings = Settings(),
     rebuild: bool = False,
 ) -> Result:
-    """One run, after the step's files came to ``folder/in``; its output is ``folder/out``."""
-    (folder / "in").mkdir(parents=True, exist_ok=True)
-    for number in step.files:
-        deliver(feed, number, folder / "in")
-    lists = []
-    for number in step.down:
-        lists.append(folder / f"down{number}.txt")
-        lists[-1].write_text("\n".join(feed.down[number]), encoding="utf-8")
-    return cluster_new(
-        folder / "in", folder / "out", settings, lists, rebuild=rebuild, limits=OPEN
-    )
+    """One run, after what is new came; its output is ``folder/out``."""
+    lists = come(feed, step, folder)
+    inbox, output = folder / "in", folder / "out"
+    return cluster_new(inbox, output, settings, lists, rebuild=rebuild, limits=OPEN)
 
 
 def survivors(feed: Feed) -> list[Row]:

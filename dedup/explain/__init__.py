@@ -39,7 +39,7 @@ from dedup.explain.published import (
     was_proposed,
 )
 from dedup.explain.reading import Reading, read_again
-from dedup.explain.remembered import remembered
+from dedup.explain.remembered import memory_of, remembered
 from dedup.settings import Settings
 from dedup.stages import verify
 from dedup.store import Result, read
@@ -119,8 +119,13 @@ def _versions(
 ) -> Versions:
     """The two texts as the run compared them, by what it remembers where it does."""
     texts = versions(run, rows, settings)
-    memory = remembered(output, run, (rows[0]["article_id"], rows[1]["article_id"]), settings)
-    return texts._replace(templates=memory.templates, remembered=memory) if memory else texts
+    memory = memory_of(output, run)
+    if memory is None:
+        return texts
+    ids = rows[0]["article_id"], rows[1]["article_id"]
+    found = remembered(memory, ids, texts.hours, settings)
+    templates = found.origins.templates if found.origins else texts.templates
+    return texts._replace(templates=templates, remembered=found)
 
 
 def _proposed(run: Result, texts: Versions) -> bool | None:

@@ -39,7 +39,7 @@ class Versions(NamedTuple):
         Hashes of the shingles that are template in each one's outlet, of several the one that had
         the text first; common phrases where that is unknown.
     remembered : Remembered or None
-        What an incremental run remembers of them.
+        What an incremental run remembers of them; None of any other.
     """
 
     rows: list[Row]

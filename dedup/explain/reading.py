@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from dedup.errors import InputError
 from dedup.explain.answer import Alone, Passage
 from dedup.explain.published import Versions
-from dedup.explain.remembered import Remembered
+from dedup.explain.remembered import Origins
 from dedup.pipeline.evidence import Texts, gathered
 from dedup.pipeline.sign import Body, read_body
 from dedup.ragged import Ragged
@@ -29,6 +29,7 @@ from dedup.stages.text import tokenise
 from dedup.store import Result
 
 _BOTH = np.array([0]), np.array([1])
+_OTHERS = "the texts are not those that the run read"
 
 
 class Reading(NamedTuple):
@@ -140,16 +141,17 @@ def read_again(
     rows : tuple of mapping
         Of clusters.
     """
-    memory, ids = versions.remembered, (rows[0]["article_id"], rows[1]["article_id"])
-    given = _current(run, memory, settings) if memory else _texts(run, ids, settings)
-    texts, notes = given
+    if memory := versions.remembered:
+        texts, notes = _current(run, memory.origins, settings)
+    else:
+        texts, notes = _texts(run, (rows[0]["article_id"], rows[1]["article_id"]), settings)
     if texts is None:
         return None, notes
     reading = _reading(texts, versions, settings)
     same = reading.given.shingles.lengths.tolist() == [row["shingles"] for row in rows]
-    if same and (memory is None or np.array_equal(reading.body.hashes, memory.hashes)):
-        return reading, notes
-    return None, [*notes, "the texts are not those that the run read"]
+    if memory and memory.origins:
+        same &= np.array_equal(reading.body.hashes, memory.origins.hashes)
+    return (reading, notes) if same else (None, [*notes, _OTHERS])
 
 
 def _reading(texts: pa.LargeStringArray, versions: Versions, settings: Settings) -> Reading:
@@ -233,13 +235,15 @@ def _texts(
 
 
 def _current(
-    run: Result, memory: Remembered, settings: Settings
+    run: Result, origins: Origins | None, settings: Settings
 ) -> tuple[pa.LargeStringArray | None, list[str]]:
     """The two texts from the rows that count, as they are now, or None; and what is to be said."""
+    if origins is None:
+        return None, ["they are too old for the runs to remember, so they cannot be read again"]
     (inbox,) = run.info["input"]["paths"]
     texts = []
     try:
-        for path, row in zip(memory.files, memory.rows, strict=True):
+        for path, row in zip(origins.files, origins.rows, strict=True):
             file = f"{inbox.rstrip('/')}/{path}"
             texts.append(_row(file, row, settings))
             if texts[-1] is None:

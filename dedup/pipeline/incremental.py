@@ -23,6 +23,7 @@ from dedup.errors import InputError, RunError, SettingsError
 from dedup.lock import locked
 from dedup.pipeline.checks import check, check_silence
 from dedup.pipeline.renewal import grown, parts_of, renew_memory
+from dedup.pipeline.renewal.forgetting import counts, forget
 from dedup.pipeline.renewal.memory import Memory
 from dedup.pipeline.renewal.parts import Published
 from dedup.pipeline.run import Progress, Renewal, described, new_id
@@ -138,8 +139,8 @@ def publish_new(run: Renewal, settings: Settings) -> dict[str, Any]:
     """
     settings, store = _settled(settings), Store(run.output)
     work = Workspace(Path(run.folder))
-    state, counts = work.noted("state"), work.noted("renewed")
-    assert state is not None and counts is not None
+    state, done = work.noted("state"), work.noted("renewed")
+    assert state is not None and done is not None
     tables: dict[str, Parts] = {}
     for table, parts in (work.noted("parts") or {}).items():
         tables[table] = {
@@ -148,9 +149,9 @@ def publish_new(run: Renewal, settings: Settings) -> dict[str, Any]:
         }
     info = {
         **described(run, settings),
-        "counts": counts["counts"],
-        "growth": counts["growth"],
-        "stages": counts["stages"],
+        "counts": done["counts"],
+        "growth": done["growth"],
+        "stages": done["stages"],
     }
     keep = 1 if run.retract else settings.keep_runs
     manifest = store.publish(run.run_id, tables, info, keep, state)
@@ -191,6 +192,21 @@ def cluster_new(
     InputError, OutputError, SettingsError, RunError
     BusyError
         When another process is at work on the output.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from pathlib import Path
+    >>> from dedup import cluster_new
+    >>> inbox, output = Path(tempfile.mkdtemp()), tempfile.mkdtemp()
+    >>> row = '{"id": "%s", "text": "The harbour council voted to rebuild the old pier."}'
+    >>> for hour, name in enumerate("ab", 1):
+    ...     file = inbox / f"{hour}.jsonl"
+    ...     size = file.write_text(row % name)
+    ...     os.utime(file, (hour, hour))  # a file that was modified just now would have to wait
+    ...     result = cluster_new(inbox, output)
+    >>> result.clusters["relation"].to_pylist()
+    ['lead', 'identical']
     """
     report = progress or (lambda verb, done, total: None)
     Store(output).check()
@@ -271,8 +287,10 @@ def _renew(run: Renewal, settings: Settings, work: Workspace) -> dict[str, Any]:
     parts = parts_of(memory, renewed, rejects, published)
     rows, history = signed.num_rows + rejects.num_rows, memory.history
     _enter(memory, run, rows)
-    counts = _counted(memory, published, parts)
-    _check_sum(run, counts, rows + (0 if run.rebuild else published.count("rows")))
+    whole = _counted(memory, published, parts)
+    _check_sum(run, whole, rows + (0 if run.rebuild else published.count("rows")))
+    growth = grown(memory, renewed)
+    forget(memory, settings)
     work.note("state", memory.save(settings.fingerprint(), settings.threads))
     _set_aside(work, parts)
     seconds = round(time.perf_counter() - started, 3)
@@ -286,17 +304,17 @@ def _renew(run: Renewal, settings: Settings, work: Workspace) -> dict[str, Any]:
             "rejects": _by_value(came),
             "largest_cluster_new": _largest(memory, renewed.arrivals.added),
             "history": history,
-            "counts": counts
+            "counts": whole
             | {
                 "rows_new": rows,
                 "articles_new": len(renewed.arrivals.added),
                 "articles_gone": renewed.arrivals.removed.num_rows,
                 "articles_grouped_anew": renewed.tables["clusters"].num_rows,
             },
-            "growth": grown(memory, renewed),
+            "growth": growth,
             "stages": [
                 {"name": "sign", "seconds": round(signing, 3), "rows": rows},
-                {"name": "renew", "seconds": seconds, "rows": counts["articles"]},
+                {"name": "renew", "seconds": seconds, "rows": whole["articles"]},
             ],
         },
     )
@@ -322,28 +340,24 @@ def _enter(memory: Memory, run: Renewal, rows: int) -> None:
 
 
 def _counted(memory: Memory, published: Published, parts: dict[str, Parts]) -> dict[str, Any]:
-    """Counts of the whole."""
-    clusters = memory.tables["articles"]["cluster_id"].combine_chunks().value_counts()
-    sizes = clusters.field("counts").to_numpy()
+    """Counts of the whole, with what is forgotten."""
+    now = counts(memory.tables["articles"])
     return {
-        "articles": int(sizes.sum()),
+        **{name: number + memory.past.get(name, 0) for name, number in now.items()},
+        "remembered": now["articles"],
         "rejects": _by_value(published.table("rejects", parts["rejects"])["reason"]),
-        "clusters": int((sizes > 1).sum()),
-        "clustered": int(sizes[sizes > 1].sum()),
-        "singles": int((sizes == 1).sum()),
         "pairs": sum(published.size(part) for part in parts["pairs"].values()),
-        "distinct": int(pc.sum(memory.tables["texts"]["alive"]).as_py() or 0),
     }
 
 
-def _check_sum(run: Renewal, counts: dict[str, Any], rows: int) -> None:
-    rejected = sum(counts["rejects"].values())
-    counts["rows"] = rows
-    if rows != counts["articles"] + rejected:
+def _check_sum(run: Renewal, whole: dict[str, Any], rows: int) -> None:
+    rejected = sum(whole["rejects"].values())
+    whole["rows"] = rows
+    if rows != whole["articles"] + rejected:
         raise RunError(
             run.run_id,
             f"{rows} rows read so far to be in clusters or rejects",
-            f"{counts['articles']} and {rejected}",
+            f"{whole['articles']} and {rejected}",
             "report this as a defect, with the input; --rebuild reads all files again",
         )
 

@@ -215,6 +215,21 @@ def test_an_earlier_run_may_have_proposed_a_pair(news: News, draws: random.Rando
     assert found.verdict.startswith("Apart, in one story: their similarity is below the")
 
 
+def test_what_is_forgotten(news: News, draws: random.Random) -> None:
+    """Of what stays published nothing is said but what the tables say."""
+    text = prose(draws, 60)
+    for name, day in (("a", 0), ("b", 1), ("c", 9), ("z", 400)):
+        tail = prose(draws, 5 if name in "ab" else 70)
+        news.put(f"{day}.jsonl", [article(name, f"{text} {tail}", day)], day)
+        news.run(settings=Settings(window_days=2, late_days=1))
+    old = explain(news.output, "a", "b")
+    assert (old.reason, old.together, old.passages) == ("kept", True, ())
+    assert "too old for the runs to remember" in old.notes[0]
+    assert explain(news.output, "a", "c").reason == "unknown"
+    far = explain(news.output, "a", "z")
+    assert (far.reason, far.window) == ("out_of_window", Window(days=2, apart=400))
+
+
 # Who is gone
 
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from dedup.pipeline.renewal.arrivals import Arrivals, arrive
 from dedup.pipeline.renewal.clusters import named, recluster
-from dedup.pipeline.renewal.furniture import renew_template, tabled
+from dedup.pipeline.renewal.furniture import renew_template, tabled, with_known
 from dedup.pipeline.renewal.identity import Gone, Identities, identify
 from dedup.pipeline.renewal.matches import Matched, renew_matches
 from dedup.pipeline.renewal.memory import Memory
@@ -85,7 +85,8 @@ def renew_memory(
     """
     before = memory.tables["articles"], memory.tables["texts"], memory.tables["stories"]
     arrivals = arrive(memory, signed, taken_down, settings)
-    templates = renew_template(memory, before[1], arrivals.texts, settings)
+    templates = renew_template(memory, before[1], arrivals.moved, settings)
+    templates = with_known(memory, templates, arrivals.carried)
     matched = renew_matches(memory, before[1], templates, settings)
     matched.texts[arrivals.texts] = True
     tables = recluster(memory, matched.texts, settings)
@@ -100,7 +101,7 @@ def renew_memory(
     _remember(memory, tables["clusters"], identities)
 
     leads = tables["clusters"].filter(tables["clusters"]["is_lead"])
-    retold = retell(memory, before[1], arrivals.texts, leads, settings)
+    retold = retell(memory, before[1], arrivals.moved, leads, settings)
     return Renewed(
         arrivals, matched, tables, identities, _told(memory, retold, ids), before[0], before[2]
     )

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dedup.numbering import among
 from dedup.pipeline import language
 from dedup.pipeline.evidence import only_outlets, published_or_never
 from dedup.pipeline.furniture import outlets
@@ -23,6 +24,8 @@ from dedup.schemas import BODIES, REJECTS, REMEMBERED, TEXTS
 from dedup.settings import Settings
 
 _DAY = 86_400_000_000  # microseconds
+_PLACE = ("alive", "published", "seen", "day", "naming")
+"""What a text's template, its rank among others and its story depend on, besides itself."""
 
 
 class Arrivals(NamedTuple):
@@ -32,6 +35,10 @@ class Arrivals(NamedTuple):
     ----------
     texts : ndarray of int64
         Texts of articles that came or went, rising: alive or not.
+    moved : ndarray of int64
+        Those of them that are new or gone, or have another time or first outlet than before.
+    carried : ndarray of int64
+        Those of them that are not, but are carried by other outlets than before.
     removed : pa.Table
         Articles that counted and do so no longer, as `schemas.REMEMBERED`.
     corrected : ndarray of bool
@@ -42,6 +49,8 @@ class Arrivals(NamedTuple):
     """
 
     texts: np.ndarray
+    moved: np.ndarray
+    carried: np.ndarray
     removed: pa.Table
     corrected: np.ndarray
     added: pa.StringArray
@@ -74,10 +83,11 @@ def arrive(
     down = pc.is_in(articles["article_id"], value_set=retracted)
     gone = pc.or_(down, pc.is_in(articles["article_id"], value_set=won["article_id"]))
     removed = articles.filter(gone)
+    before = memory.tables["texts"]
     numbers = _numbered(memory, signed, won, settings)
     added = won.append_column("text", pa.array(numbers))
-    before = pa.concat_tables([removed.select(memory.former.schema.names), memory.former])
-    added = added.append_column("cluster_id", _inherited(added, before))
+    former = pa.concat_tables([removed.select(memory.former.schema.names), memory.former])
+    added = added.append_column("cluster_id", _inherited(added, former))
     memory.tables["articles"] = pa.concat_tables(
         [articles.filter(pc.invert(gone)), added.select(REMEMBERED.names).cast(REMEMBERED)]
     ).combine_chunks()
@@ -85,8 +95,12 @@ def arrive(
     if _has_outlets(articles) != _has_outlets(memory.tables["articles"]):  # all are to be told of
         texts = np.union1d(texts, memory.tables["articles"]["text"].to_numpy())
     _describe(memory, texts, settings)
+    moved = _differing(before, memory.tables["texts"], texts, _PLACE)
+    carried = _differing(before, memory.tables["texts"], texts, ("outlet",))
     return Arrivals(
         texts,
+        moved,
+        np.setdiff1d(carried, moved),
         removed,
         _corrected(removed, added),
         won["article_id"].combine_chunks(),
@@ -218,6 +232,18 @@ def _has_outlets(articles: pa.Table) -> bool:
     """Whether there are two known outlets, so that one of them means something."""
     known = outlets(articles["source"].combine_chunks().unique())
     return np.unique(known[known >= 0]).size > 1
+
+
+def _differing(
+    before: pa.Table, after: pa.Table, texts: np.ndarray, columns: Sequence[str]
+) -> np.ndarray:
+    """Which of the texts are new, or have another value in one of the columns."""
+    known = texts[texts < before.num_rows]
+    same = np.ones(len(known), bool)
+    for name in columns:
+        was, now = (table[name].to_numpy(zero_copy_only=False) for table in (before, after))
+        same &= was[known] == now[known]
+    return texts[~among(texts, known[same])]
 
 
 def _rejected(rows: pa.Table, reason: str) -> pa.Table:

@@ -97,11 +97,22 @@ def renew_template(
     was = decided(old.alive, 0, versions, nobody)
     now = decided(new.alive, 1, memory.tables["versions"], nobody)
     wanted = _suspects(members, np.setxor1d(was.verdicts, now.verdicts), numbered[1][0])
+    wanted &= _near(after["day"].to_numpy(), before["day"].to_numpy(), touched, settings)
     wanted[touched] = True
     wanted &= new.alive
     now = decided(new.alive, 1, memory.tables["versions"], wanted)
     _renew_table(memory, keys, now, numbered[2])
     return _renewed(memory, np.flatnonzero(wanted), touched, keys, now)
+
+
+def with_known(memory: Memory, templates: Templates, texts: np.ndarray) -> Templates:
+    """The templates, and those that other texts have already."""
+    texts = np.setdiff1d(texts, templates.texts)
+    known = memory.gather("editions", "template", memory.texts("edition")[texts])
+    numbers = np.concatenate([templates.texts, texts])
+    both = Ragged.joined([templates.shingles, known], pa.uint64())
+    order = np.argsort(numbers)
+    return Templates(numbers[order], Ragged.gather(pa.chunked_array([both.arrow()]), order))
 
 
 def _order(texts: pa.Table, n: int) -> buckets.Order:
@@ -195,6 +206,17 @@ def _suspects(members: Ragged, verdicts: np.ndarray, outlets: np.ndarray) -> np.
     mask = np.zeros(len(outlets), bool)
     mask[texts[outlets[texts] == of]] = True  # -1 for unknown outlets, of common phrases
     return mask
+
+
+def _near(
+    days: np.ndarray, before: np.ndarray, touched: np.ndarray, settings: Settings
+) -> np.ndarray:
+    """Texts that a touched one may change the template of: bool, by number."""
+    moved = np.concatenate([days[touched], before[touched[touched < len(before)]]])
+    if not len(moved):
+        return np.zeros(len(days), bool)
+    first, last = moved.min(), moved.max()
+    return (days >= first - settings.window_days) & (days <= last + settings.window_days)
 
 
 def _renewed(

@@ -44,7 +44,7 @@ _TABLES: Mapping[str, pa.Schema] = {
 }
 """Tables that are written anew by each run."""
 
-_GROWING: Mapping[str, pa.Schema] = {
+GROWING: Mapping[str, pa.Schema] = {
     "bodies": BODIES,
     "editions": EDITIONS,
     "shingles": postings.SEGMENT,
@@ -55,7 +55,8 @@ _GROWING: Mapping[str, pa.Schema] = {
 
 _FORMER = pa.schema([REMEMBERED.field("article_id"), REMEMBERED.field("cluster_id")])
 
-_INDEXES = {"shingles", "sketches", "bands"}
+INDEXES = {"shingles", "sketches", "bands"}
+"""Those of them that are indexes, `state.postings`."""
 
 
 @dataclass
@@ -68,13 +69,15 @@ class Memory:
     tables : dict of str to Table
         Those of `_TABLES`.
     segments : dict of str to list of Table
-        Those of `_GROWING`.
+        Those of `GROWING`.
     names : dict of str to list of str
         State file of each segment that was there before.
     history : list of int
         Rows of the runs before.
+    past : dict of str to int
+        Counts of articles, and of their clusters, that are forgotten and stay published.
     former : pa.Table
-        Columns ``article_id`` and ``cluster_id`` of articles that are forgotten but for that.
+        Columns ``article_id`` and ``cluster_id`` of articles of which a rebuild knows but that.
     """
 
     files: StateFiles
@@ -82,6 +85,7 @@ class Memory:
     segments: dict[str, list[pa.Table]]
     names: dict[str, list[str]] = field(default_factory=dict)
     history: list[int] = field(default_factory=list)
+    past: dict[str, int] = field(default_factory=dict)
     former: pa.Table = field(default_factory=lambda: _FORMER.empty_table())
 
     @classmethod
@@ -89,13 +93,14 @@ class Memory:
         """The memory that a run was published with; an empty one for None."""
         if state is None:
             tables = {name: schema.empty_table() for name, schema in _TABLES.items()}
-            return cls(files, tables, {name: [] for name in _GROWING}, {n: [] for n in _GROWING})
+            return cls(files, tables, {name: [] for name in GROWING}, {n: [] for n in GROWING})
         return cls(
             files,
             {name: files.read(state["tables"][name]) for name in _TABLES},
-            {name: [files.read(each) for each in state["segments"][name]] for name in _GROWING},
-            {name: list(state["segments"][name]) for name in _GROWING},
+            {name: [files.read(each) for each in state["segments"][name]] for name in GROWING},
+            {name: list(state["segments"][name]) for name in GROWING},
             list(state["history"]),
+            dict(state["past"]),
         )
 
     def forgotten(self) -> Memory:
@@ -113,7 +118,7 @@ class Memory:
             name: self.files.write(name, table.cast(_TABLES[name]))
             for name, table in self.tables.items()
         }
-        for name in _GROWING:
+        for name in GROWING:
             self._settle(name, threads)
         every = [*tables.values(), *(each for names in self.names.values() for each in names)]
         return {
@@ -121,6 +126,7 @@ class Memory:
             "tables": tables,
             "segments": self.names,
             "history": self.history,
+            "past": self.past,
             "files": every,
         }
 
@@ -150,7 +156,7 @@ class Memory:
         return postings.lookup(self.segments[index], keys, alive, threads)
 
     def _growing(self, name: str) -> pa.Table:
-        empty = _GROWING[name].empty_table()
+        empty = GROWING[name].empty_table()
         return pa.concat_tables([empty, *self.segments[name]])
 
     def _settle(self, name: str, threads: int) -> None:
@@ -165,7 +171,7 @@ class Memory:
             names.append(self.files.write(name, segment))
 
     def _merged(self, name: str, segments: Sequence[pa.Table], threads: int) -> pa.Table:
-        if name not in _INDEXES:
+        if name not in INDEXES:
             return pa.concat_tables(segments)
         return postings.merge(segments, self.alive(name), threads)
 
