@@ -19,6 +19,7 @@ from dedup.synth import ARTICLES, synthesise
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 SCHEMA = pa.schema([field.with_nullable(True) for field in ARTICLES])
+DEFAULTS = Settings()
 OPEN = Limits(input_share=0, rejects_share=1, cluster_share=1, silence_hours=0)
 """Lets every run be published, however odd its few rows are."""
 
@@ -69,11 +70,13 @@ def messy(articles: int, seed: int, files: int, stretch: int = 1) -> Feed:
         row["published_at"] = START + stretch * (row["published_at"] - START)
     for row in some(0.08):
         row["source"] = f"{row['source']} (Online)"
-    others = [{**row, "text": other["text"]} for row, other in zip(some(0.06), some(0.06))]
+    others = [
+        {**row, "text": other["text"]} for row, other in zip(some(0.06), some(0.06), strict=True)
+    ]
     again = [dict(row) for row in some(0.04)]
     elsewhere = [
         {**row, "id": f"{row['id']}+", "source": other["source"]}
-        for row, other in zip(some(0.05), some(0.05))
+        for row, other in zip(some(0.05), some(0.05), strict=True)
     ]
     flawed = [{**row, "id": None} for row in some(0.01)]
     flawed += [{**row, "text": " \n"} for row in some(0.01)]
@@ -114,7 +117,7 @@ def take(
     feed: Feed,
     step: Step,
     folder: Path,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULTS,
     rebuild: bool = False,
 ) -> Result:
     """One run, after what is new came; its output is ``folder/out``."""
@@ -155,4 +158,4 @@ def told(found: Result) -> dict[str, list[Row]]:
     return {name: sorted(rows, key=repr) for name, rows in told.items()}
 
 
-_COUNTS = ("articles", "rejects", "clusters", "clustered", "singles", "pairs", "distinct")
+_COUNTS = ("articles", "rejects", "clusters", "clustered", "singles", "pairs")

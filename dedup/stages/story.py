@@ -16,7 +16,7 @@ language alone says, so that a text's profile is its own.
 Candidates come from an inverted index in the order of publication, within the window only. Of each
 cluster the `PROPOSING` heaviest words propose, each at most `POSTINGS` clusters, the latest, so the
 cost grows with the number of clusters and not with its square; pairs below `LEAST` count as 0, and
-so do those of which the proposing words make less than half of that.
+so do those of which the proposing words alone make less.
 """
 
 from __future__ import annotations
@@ -465,11 +465,11 @@ def _alike(  # type: ignore[no-untyped-def]
 ):
     """Left and right places, and cosine, of pairs whose right place is in `begin` to `end`."""
     sums, met = np.zeros(end, np.float32), np.empty(end, np.int64)
-    heavy = np.empty(LONGEST, np.float32)
+    heavy, bar = np.empty(LONGEST, np.float32), LEAST - 1e-4
     left, right = [np.int64(0) for _ in range(0)], [np.int64(0) for _ in range(0)]
     cosine = [np.float32(0) for _ in range(0)]
     for i in range(begin, end):
-        count, unseen, own = 0, 0.0, offsets[i + 1] - offsets[i]
+        count, own = 0, offsets[i + 1] - offsets[i]
         least = np.float32(0)
         if own > PROPOSING:
             heavy[:own] = weights[offsets[i] : offsets[i + 1]]
@@ -480,8 +480,6 @@ def _alike(  # type: ignore[no-untyped-def]
             start = starts[terms[at]]
             before = start + np.searchsorted(postings[start : starts[terms[at] + 1]], i)
             stop = max(start, before - POSTINGS)
-            if stop > start and postings[stop - 1] >= first[i]:
-                unseen += np.float64(weights[at]) ** 2
             for posting in range(before - 1, stop - 1, -1):
                 j = postings[posting]
                 if j < first[i]:
@@ -490,8 +488,6 @@ def _alike(  # type: ignore[no-untyped-def]
                     met[count] = j
                     count += 1
                 sums[j] += weights[at] * posted[posting]
-        # By Cauchy and Schwarz, what a capped word passed over adds the root of `unseen` at most.
-        bar = max(LEAST - 1e-4 - np.sqrt(unseen), LEAST / 2)
         for j in met[:count]:
             alike = _dot(terms, offsets, weights, i, j) if sums[j] >= bar else 0.0
             sums[j] = 0

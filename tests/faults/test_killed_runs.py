@@ -85,19 +85,23 @@ def names(folder: Path, inside: str) -> set[str]:
     return {path.name for path in (folder / "out" / inside).iterdir()}
 
 
+def go_on(folder: Path, lists: list[Path]) -> None:
+    cluster_new(folder / "in", folder / "out", retract=lists, limits=OPEN)
+
+
 def test_a_kill_anywhere_in_a_run(begun: Begun, tmp_path: Path) -> None:
     first, second, third = begun.expected
     seen = []
     for step in itertools.count(1, STRIDE):
         folder = copied(begun.folder, tmp_path / str(step))
-        lists = come(begun.feed, SECOND, folder)
-        run = partial(cluster_new, folder / "in", folder / "out", retract=lists, limits=OPEN)
+        run = partial(go_on, folder, come(begun.feed, SECOND, folder))
         if not kill_process(run, step):
             break
         found = said(read(folder / "out"))
         assert found in (first, second)
         seen.append(found == second)
-        assert said(run()) == second
+        run()
+        assert said(read(folder / "out")) == second
         assert said(take(begun.feed, THIRD, folder)) == third
         assert_clean(folder)
     print(len(seen), "kills,", sum(seen), "of them after the switch")
@@ -105,21 +109,32 @@ def test_a_kill_anywhere_in_a_run(begun: Begun, tmp_path: Path) -> None:
     assert seen == sorted(seen) and set(seen) == {True, False}
 
 
+@pytest.mark.xfail(reason="where nothing is new, what a killed run left is not removed")
+def test_what_was_taken_down_is_gone_with_the_next_run(begun: Begun, tmp_path: Path) -> None:
+    """Also where the kill came after the switch, and nothing is new since."""
+    for step in itertools.count(150, STRIDE):
+        folder = copied(begun.folder, tmp_path / str(step))
+        run = partial(go_on, folder, come(begun.feed, SECOND, folder))
+        if not kill_process(run, step):
+            break
+        run()
+        assert_clean(folder)
+        assert len(Store(folder / "out").runs()) == 1
+
+
 def test_what_comes_after_a_kill_is_taken_with_what_was_killed(
     begun: Begun, tmp_path: Path
 ) -> None:
-    """The files of both runs at once: ids may differ, but not what is in the inbox."""
+    """The files of both runs at once: ids of clusters may differ, but nothing else."""
     expected = begun.expected[2]
     for step in range(4, 100, 32):
         folder = copied(begun.folder, tmp_path / str(step))
-        lists = come(begun.feed, SECOND, folder)
-        run = partial(cluster_new, folder / "in", folder / "out", retract=lists, limits=OPEN)
+        run = partial(go_on, folder, come(begun.feed, SECOND, folder))
         assert kill_process(run, step)
         both = Step(THIRD.files, (*SECOND.down, *THIRD.down))
         found = said(take(begun.feed, both, folder))
-        for name in ("pairs", "template"):
+        for name in ("pairs", "template", "rejects"):
             assert rows_of(found[name]) == rows_of(expected[name])
-        assert rows_of(found["rejects"]) == rows_of(expected["rejects"])
         assert_clean(folder)
 
 

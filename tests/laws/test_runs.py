@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -151,11 +152,20 @@ def test_any_split(
     down: tuple[int, ...],
 ) -> None:
     folder, bounds = tmp_path_factory.mktemp("any"), [0, *sorted(cuts), _TINY]
-    for at, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for at, (start, stop) in enumerate(pairwise(bounds)):
         last = stop == _TINY
         lists = [n for n, when in enumerate(down) if when == at or (last and when > at)]
         found = take(tiny.feed, Step(order[start:stop], lists), folder, SMALL)
     assert_same(found, tiny.found)
+
+
+def test_a_sketch_may_hold_every_shingle(tiny: Whole, tmp_path: Path) -> None:
+    chosen = SMALL.model_copy(update={"sketch_scale": 1})
+    expected = take(tiny.feed, Step(range(_TINY), (0, 1, 2)), tmp_path / "one", chosen)
+    for number in range(_TINY):
+        lists = (0, 1, 2) if number == 2 else ()
+        found = take(tiny.feed, Step([number], lists), tmp_path / "many", chosen)
+    assert_same(found, expected)
 
 
 @pytest.mark.parametrize("seed", range(4))

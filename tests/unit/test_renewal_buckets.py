@@ -85,8 +85,7 @@ def test_pairs_change_only_by_those_chosen_and_displaced(
 
 @pytest.mark.parametrize("cap", [2, 300])
 def test_pairs_are_those_of_candidate_search(cap: int) -> None:
-    """With everybody chosen, in the order of their numbers; more pairs than there is room at first.
-    """
+    """With everybody chosen, in the order of their numbers; also more than there is room for."""
     rng = np.random.default_rng(cap)
     print(f"seed {cap}")
     holds = rng.random((5, 400)) < 0.9

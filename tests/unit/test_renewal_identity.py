@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from dedup.pipeline.renewal.identity import Gone, Identities, identify
 from dedup.schemas import LINEAGE
 
+_IDS = pa.schema([LINEAGE.field(name) for name in ("article_id", "cluster_id")])
 Row = tuple[str, str | None, str, str | None, int]
 
 
 def gone(*articles: tuple[str, str, bool]) -> Gone:
-    columns = [[article[at] for article in articles] for at in range(3)]
-    names = pa.table({"article_id": columns[0], "cluster_id": columns[1]})
-    return Gone(names.cast(pa.schema([(n, pa.string()) for n in names.schema.names])), np.array(
-        columns[2], bool
-    ))
+    names, clusters, corrected = ([article[at] for article in articles] for at in range(3))
+    table = pa.table({"article_id": names, "cluster_id": clusters}, schema=_IDS)
+    return Gone(table, np.array(corrected, bool))
 
 
 def ask(leads: str, former: str = "", left: Gone | None = None, taken: str = "") -> Identities:
@@ -33,7 +32,7 @@ def rows(found: Identities) -> list[Row]:
     assert found.lineage.schema.equals(LINEAGE)
     assert set(found.lineage["run_id"].to_pylist()) <= {"r1"}
     names = ("cluster_id", "became", "reason", "article_id", "articles")
-    return [tuple(row[name] for name in names) for row in found.lineage.to_pylist()]  # type: ignore[misc]
+    return [tuple(row[name] for name in names) for row in found.lineage.to_pylist()]
 
 
 def test_a_new_cluster_has_the_id_of_its_lead() -> None:

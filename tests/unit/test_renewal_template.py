@@ -28,9 +28,9 @@ class News(NamedTuple):
     versions: Pairs
 
     def held(self) -> Held:
-        ends = np.array(self.versions, np.int64).reshape(-1, 2).T
+        left, right = np.array(self.versions, np.int64).reshape(-1, 2).T
         columns = (np.array(self.alive), np.array(self.outlets), np.array(self.days))
-        return Held(*columns, neighbours(*ends, ARTICLES))
+        return Held(*columns, neighbours(left, right, ARTICLES))
 
     def near(self, members: list[int], article: int, window: int) -> list[int]:
         """Living members within the window around an article's day."""
@@ -75,9 +75,7 @@ def hits(found: Decided) -> set[tuple[int, int]]:
     return set(result)
 
 
-def ask(
-    lists: list[list[int]], who: News, floors: tuple[int, int, int], window: int
-) -> Decided:
+def ask(lists: list[list[int]], who: News, floors: tuple[int, int, int], window: int) -> Decided:
     return decided(ragged(lists), who.held(), floors, window, np.ones(ARTICLES, bool))
 
 
@@ -104,8 +102,8 @@ def test_like_asking_for_each_article(
 
 def dated(days: list[int]) -> News:
     """Of two outlets, the second with the last article alone."""
-    n = len(days)
-    return News([True] * ARTICLES, [0] * (n - 1) + [1] * (ARTICLES - n + 1), [*days, *[0] * (ARTICLES - n)], [])
+    more = [0] * (ARTICLES - len(days))
+    return News([True] * ARTICLES, [0] * (len(days) - 1) + [1, *more], [*days, *more], [])
 
 
 @brief
@@ -158,13 +156,18 @@ def test_what_changes_for_an_article_shows_in_a_verdict_about_it(
 ) -> None:
     """So that only those are told again that a verdict which came or went is about."""
 
+    versions = [pair for pair in before.versions if not touched & {*pair}]
+    versions += [pair for pair in drawn.versions if touched & {*pair}]
+
     def mixed(old: list[int], new: list[int]) -> list[int]:
         return [new[a] if a in touched else old[a] for a in range(ARTICLES)]
 
-    versions = [pair for pair in before.versions if not touched & {*pair}]
-    versions += [pair for pair in drawn.versions if touched & {*pair}]
-    columns = (mixed(old, new) for old, new in zip(before[:3], drawn[:3], strict=True))
-    after = News(*columns, versions)  # type: ignore[arg-type]
+    after = before._replace(
+        alive=list(map(bool, mixed([*before.alive], [*drawn.alive]))),
+        outlets=mixed(before.outlets, drawn.outlets),
+        days=mixed(before.days, drawn.days),
+        versions=versions,
+    )
     was, now = (ask(lists, who, floors, window) for who in (before, after))
     differing = set(was.verdicts.tolist()) ^ set(now.verdicts.tolist())
     about = {(v >> _LIST, (v >> _OUTLET & (1 << 20) - 1) - 1) for v in differing}

@@ -89,6 +89,8 @@ def renew_memory(
     templates = with_known(memory, templates, arrivals.carried)
     matched = renew_matches(memory, before[1], templates, settings)
     matched.texts[arrivals.texts] = True
+    if len(taken_down):
+        _erase(memory)
     tables = recluster(memory, matched.texts, settings)
     identities = _identified(memory, tables["clusters"], arrivals, run_id)
     ids = pa.table(
@@ -238,6 +240,15 @@ def _remember(memory: Memory, clusters: pa.Table, identities: Identities) -> Non
     retired = pa.table({"cluster_id": pa.array(identities.retired, pa.string())})
     known = memory.tables["retired"]
     memory.tables["retired"] = pa.concat_tables([known, retired.cast(known.schema)])
+
+
+def _erase(memory: Memory) -> None:
+    """Keep nothing of the texts that died: after a take-down, not even hashes of their words."""
+    alive = memory.tables["texts"]["alive"].to_numpy(zero_copy_only=False)
+    died = np.flatnonzero(~alive)
+    memory.erase("bodies", died)
+    editions = memory.values("editions", "text")
+    memory.erase("editions", np.flatnonzero(~alive[editions]))
 
 
 def _told(memory: Memory, retold: pa.Table, anew: pa.Table) -> pa.Table:

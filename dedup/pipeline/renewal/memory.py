@@ -135,6 +135,17 @@ class Memory:
         if segment.num_rows:
             self.segments[name].append(segment)
 
+    def erase(self, name: str, rows: np.ndarray) -> None:
+        """Empty the lists of some rows of a growing table, which keep their places."""
+        start = 0
+        for at, segment in enumerate(self.segments[name]):
+            mine = rows[(rows >= start) & (rows < start + segment.num_rows)] - start
+            start += segment.num_rows
+            column = next(each for each in segment.columns if pa.types.is_large_list(each.type))
+            if Ragged.of(column).lengths[mine].any():  # else they are empty already
+                self.segments[name][at] = _erased(segment, mine)
+                del self.names[name][at:]
+
     def texts(self, column: str) -> np.ndarray:
         """A column of the texts, by number."""
         return self.tables["texts"][column].to_numpy()
@@ -184,3 +195,14 @@ class Memory:
         current = np.zeros(self.rows("editions"), bool)
         current[texts["edition"].to_numpy()[living]] = True
         return current
+
+
+def _erased(segment: pa.Table, rows: np.ndarray) -> pa.Table:
+    stays = np.ones(segment.num_rows, bool)
+    stays[rows] = False
+    columns = {name: segment[name] for name in segment.schema.names}
+    for name, column in columns.items():
+        if pa.types.is_large_list(column.type):
+            lists = Ragged.of(column)
+            columns[name] = lists.keep(np.repeat(stays, lists.lengths)).arrow()
+    return pa.table(list(columns.values()), schema=segment.schema)
