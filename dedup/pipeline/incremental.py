@@ -23,9 +23,9 @@ from dedup.errors import InputError, RunError, SettingsError
 from dedup.lock import locked
 from dedup.pipeline.checks import check, check_silence
 from dedup.pipeline.renewal import grown, parts_of, renew_memory
-from dedup.pipeline.renewal.forgetting import counts, forget
+from dedup.pipeline.renewal.forgetting import counts, forget, less
 from dedup.pipeline.renewal.memory import Memory
-from dedup.pipeline.renewal.parts import Published
+from dedup.pipeline.renewal.parts import Published, lost
 from dedup.pipeline.run import Progress, Renewal, described, new_id
 from dedup.pipeline.sign import sign_shard
 from dedup.schemas import INBOX_FILES, REJECTS, SIGNED
@@ -117,6 +117,7 @@ def begin_new(
         retract=down.to_pylist(),
         previous=previous,
         rebuild=rebuild,
+        usual=bool(arrivals.files) and not rebuild and day is None,
     )
 
 
@@ -284,9 +285,10 @@ def _renew(run: Renewal, settings: Settings, work: Workspace) -> dict[str, Any]:
     rejects = work.read_all("rejects-", REJECTS)
     renewed = renew_memory(memory, signed, pa.array(run.retract, pa.string()), run.run_id, settings)
     published = Published(store, run.previous, {"lineage"} if run.rebuild else None)
-    parts = parts_of(memory, renewed, rejects, published)
+    parts = parts_of(memory, renewed, rejects, published, run.run_id, settings)
     rows, history = signed.num_rows + rejects.num_rows, memory.history
     _enter(memory, run, rows)
+    memory.past = less(memory.past, lost(published, renewed.arrivals.returned))
     whole = _counted(memory, published, parts)
     _check_sum(run, whole, rows + (0 if run.rebuild else published.count("rows")))
     growth = grown(memory, renewed)
@@ -335,7 +337,7 @@ def _enter(memory: Memory, run: Renewal, rows: int) -> None:
     """Put what was read into memory."""
     files = [to_ledger([_file(file) for file in each]) for each in (run.files, run.touched)]
     memory.tables["inbox"] = pa.concat_tables([memory.tables["inbox"], *files])
-    if run.files:
+    if run.usual:
         memory.history = [*memory.history, rows][-_HISTORY:]
 
 

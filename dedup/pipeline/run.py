@@ -70,6 +70,8 @@ class Renewal(Run):
         The run before, from which ids of clusters are carried on.
     rebuild : bool
         Whether nothing else is remembered of it.
+    usual : bool
+        Whether it brings what an ordinary run does, so that later ones are measured by it.
     """
 
     files: list[dict[str, Any]]
@@ -77,6 +79,7 @@ class Renewal(Run):
     retract: list[str]
     previous: str | None
     rebuild: bool
+    usual: bool
 
 
 def new_id() -> tuple[str, str]:

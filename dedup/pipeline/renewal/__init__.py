@@ -28,15 +28,17 @@ from dedup.pipeline.renewal.parts import (
     appended,
     changed,
     day_names,
+    lost,
+    places_of,
     relabelled,
 )
 from dedup.pipeline.renewal.stories import retell
-from dedup.schemas import CANDIDATES, REMEMBERED
+from dedup.schemas import CANDIDATES, LINEAGE, REJECTS, REMEMBERED
 from dedup.settings import Settings
 from dedup.stages import candidates
 from dedup.store import Parts
 
-_GROWN = 50
+_GROWN = 1000
 """Clusters that are named as those that grew most."""
 
 
@@ -110,7 +112,12 @@ def renew_memory(
 
 
 def parts_of(
-    memory: Memory, renewed: Renewed, rejects: pa.Table, published: Published
+    memory: Memory,
+    renewed: Renewed,
+    rejects: pa.Table,
+    published: Published,
+    run_id: str,
+    settings: Settings,
 ) -> dict[str, Parts]:
     """Parts of every table that the run publishes.
 
@@ -123,15 +130,25 @@ def parts_of(
         Rows that were left out before they became articles.
     published : Published
         The run before.
+    run_id : str
+    settings : Settings
     """
+    returned = renewed.arrivals.returned
+    missing = lost(published, returned)
+    old = places_of(returned.values(), settings.window_days)
     clusters, pairs, summary = (renewed.tables[name] for name in ("clusters", "pairs", "summary"))
     articles, told = memory.tables["articles"], renewed.told
     told_ids = _column(told, "cluster_id")
     retold = articles.filter(pc.is_in(articles["cluster_id"], value_set=told_ids))
     gone = pa.concat_arrays(
-        [_column(clusters, "article_id"), _column(renewed.arrivals.removed, "article_id")]
+        [
+            _column(clusters, "article_id"),
+            _column(renewed.arrivals.removed, "article_id"),
+            _column(missing, "article_id"),
+        ]
     )
     touched = {
+        *old,
         *day_names(clusters["published_at"]).tolist(),
         *day_names(renewed.arrivals.removed["published_at"]).tolist(),
     }
@@ -165,19 +182,48 @@ def parts_of(
             pa.concat_arrays([old_ids, _column(summary, "cluster_id").unique()]),
             summary,
             by_summary,
-            {*_hour_names(began["first"]).tolist(), *_hour_names(told["first"]).tolist()},
+            {*old, *_hour_names(began["first"]).tolist(), *_hour_names(told["first"]).tolist()},
         ),
     ]
-    rejected = appended(published, "rejects", pa.concat_tables([rejects, renewed.arrivals.rejects]))
     down = _column(memory.tables["retracted"], "article_id")
-    result = {change.table: changed(published, change, told) for change in changes}
+    left_out = [rejects, renewed.arrivals.rejects, _left_out(missing, down)]
+    rejected = appended(published, "rejects", pa.concat_tables(left_out))
+    changes_of_ids = [renewed.identities.lineage, _ended(missing, down, run_id)]
+    result = {change.table: changed(published, change, told, missing) for change in changes}
     return {
         **result,
         "rejects": relabelled(published, rejected, down),
-        "lineage": appended(published, "lineage", renewed.identities.lineage),
+        "lineage": appended(published, "lineage", pa.concat_tables(changes_of_ids)),
         "template": {"part-00000": tabled(memory)},
         "candidates": {"part-00000": _candidates(memory, renewed.matched.found)},
     }
+
+
+def _left_out(missing: pa.Table, down: pa.Array) -> pa.Table:
+    """Rejects for published rows of forgotten articles that count no longer."""
+    ids = _column(missing, "article_id")
+    columns = {
+        "row": pa.nulls(len(ids), pa.int64()),
+        "article_id": ids,
+        "reason": pc.if_else(pc.is_in(ids, value_set=down), "retracted", "superseded"),
+        "detail": pa.array(["its file is forgotten"] * len(ids), pa.string()),
+        "file": pa.array([""] * len(ids), pa.string()),
+    }
+    return pa.table(columns).cast(REJECTS)
+
+
+def _ended(missing: pa.Table, down: pa.Array, run_id: str) -> pa.Table:
+    """Lineage of forgotten articles that count no longer."""
+    ids = _column(missing, "article_id")
+    columns = {
+        "cluster_id": _column(missing, "cluster_id"),
+        "became": pa.nulls(len(ids), pa.string()),
+        "run_id": pa.array([run_id] * len(ids), pa.string()),
+        "reason": pc.if_else(pc.is_in(ids, value_set=down), "retraction", "correction"),
+        "article_id": ids,
+        "articles": pa.array([1] * len(ids), pa.int32()),
+    }
+    return pa.table(columns).cast(LINEAGE)
 
 
 def grown(memory: Memory, renewed: Renewed) -> list[dict[str, Any]]:

@@ -18,12 +18,11 @@ from dedup.numbering import among
 from dedup.pipeline import language
 from dedup.pipeline.evidence import only_outlets, published_or_never
 from dedup.pipeline.furniture import outlets
-from dedup.pipeline.renewal.memory import Memory
+from dedup.pipeline.renewal.memory import DAY, Memory
 from dedup.ragged import Ragged
 from dedup.schemas import BODIES, REJECTS, REMEMBERED, TEXTS
 from dedup.settings import Settings
 
-_DAY = 86_400_000_000  # microseconds
 _PLACE = ("alive", "published", "seen", "day", "naming")
 """What a text's template, its rank among others and its story depend on, besides itself."""
 
@@ -46,6 +45,8 @@ class Arrivals(NamedTuple):
     added : pa.StringArray
         Ids of the articles that came.
     rejects : pa.Table
+    returned : dict of str to int
+        Day of articles that are forgotten and came again, or are taken down, by id.
     """
 
     texts: np.ndarray
@@ -55,6 +56,7 @@ class Arrivals(NamedTuple):
     corrected: np.ndarray
     added: pa.StringArray
     rejects: pa.Table
+    returned: dict[str, int]
 
 
 def arrive(
@@ -111,7 +113,14 @@ def arrive(
                 *(_rejected(each, "superseded") for each in (older, lost, beaten)),
             ]
         ),
+        memory.days_forgotten(_strangers(won, taken_down, articles)),
     )
+
+
+def _strangers(won: pa.Table, taken_down: pa.Array, articles: pa.Table) -> pa.Array:
+    """Ids that came, or are to be taken down, and are not those of known articles."""
+    ids = pc.unique(pa.concat_arrays([won["article_id"].combine_chunks(), taken_down]))
+    return ids.filter(pc.invert(pc.is_in(ids, value_set=articles["article_id"].combine_chunks())))
 
 
 def _newest(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -222,7 +231,7 @@ def _describe(memory: Memory, texts: np.ndarray, settings: Settings) -> None:
     columns["alive"][living] = True
     columns["published"][living] = published[first]
     columns["seen"][living] = seen
-    columns["day"][living] = seen // _DAY
+    columns["day"][living] = seen // DAY
     columns["naming"][living] = outlets(sources)[first]
     columns["outlet"][living] = alone
     memory.tables["texts"] = pa.table(columns).cast(TEXTS)

@@ -11,13 +11,16 @@ fifth of it can go, so that each text is written a bounded number of times.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.pipeline.renewal.memory import GROWING, INDEXES, Memory
+from dedup.pipeline.renewal.memory import DAY, EPOCH, GROWING, INDEXES, Memory, id_hashes
 from dedup.settings import Settings
 from dedup.stages import cluster
+from dedup.state.postings import SEGMENT
 
 _SHARE = 0.2
 _ENDS = ("left", "right")
@@ -30,12 +33,14 @@ def forget(memory: Memory, settings: Settings) -> None:
         return
     old = memory.tables["articles"].filter(pa.array(~kept[_texts_of(memory)]))
     memory.past = _with(memory.past, old)
+    forgotten = _by_id(old)
     _forget_texts(memory, kept)
     current = np.zeros(memory.rows("editions"), bool)
     editions = memory.texts("edition")[kept]
     current[editions[editions >= 0]] = True
     _forget_segments(memory, kept, current)
     _renumber(memory, kept, np.cumsum(current) - 1)
+    memory.add("forgotten", forgotten)
 
 
 def counts(articles: pa.Table) -> dict[str, int]:
@@ -49,8 +54,34 @@ def counts(articles: pa.Table) -> dict[str, int]:
     }
 
 
+def less(past: dict[str, int], lost: pa.Table) -> dict[str, int]:
+    """Counts of what is forgotten, without published rows that count no longer."""
+    if not lost.num_rows:
+        return past
+    left = dict(past)
+    sizes = dict(zip(lost["cluster_id"].to_pylist(), lost["cluster_size"].to_pylist(), strict=True))
+    gone = Counter(lost["cluster_id"].to_pylist())
+    for name, size in sizes.items():
+        rest = size - gone[name]
+        left["articles"] -= gone[name]
+        left["clusters"] += (rest > 1) - (size > 1)
+        left["clustered"] += (rest if rest > 1 else 0) - (size if size > 1 else 0)
+        left["singles"] += (rest == 1) - (size == 1)
+    return left
+
+
 def _with(past: dict[str, int], articles: pa.Table) -> dict[str, int]:
     return {name: past.get(name, 0) + number for name, number in counts(articles).items()}
+
+
+def _by_id(articles: pa.Table) -> pa.Table:
+    """Articles by the hash of their id, and their day: as `postings.SEGMENT`."""
+    keys = id_hashes(articles["article_id"].combine_chunks())
+    times = pc.coalesce(articles["published_at"], articles["modified"]).cast(pa.int64())
+    days = times.to_numpy() // DAY + EPOCH
+    order = np.argsort(keys)
+    columns = [pa.array(keys[order]), pa.array(days[order].astype(np.uint32))]
+    return pa.Table.from_arrays(columns, schema=SEGMENT)
 
 
 def _texts_of(memory: Memory) -> np.ndarray:
@@ -91,7 +122,7 @@ def _forget_texts(memory: Memory, kept: np.ndarray) -> None:
 
 def _forget_segments(memory: Memory, kept: np.ndarray, current: np.ndarray) -> None:
     """Leave out of the growing tables what is not kept, or no longer current; renumber the rest."""
-    for name in GROWING:
+    for name in set(GROWING) - {"forgotten"}:
         rows, segments, start = kept if name in ("bodies", "shingles") else current, [], 0
         numbers = (np.cumsum(rows) - 1).astype(np.uint32)
         for segment in memory.segments[name]:

@@ -9,6 +9,7 @@ without its template; it is made anew when the template changes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,12 +51,19 @@ GROWING: Mapping[str, pa.Schema] = {
     "shingles": postings.SEGMENT,
     "sketches": postings.SEGMENT,
     "bands": postings.SEGMENT,
+    "forgotten": postings.SEGMENT,
 }
 """Tables that grow: each run adds a segment, and now and then several become one."""
 
+DAY = 86_400_000_000
+"""Microseconds of a day."""
+
+EPOCH = 1 << 20
+"""Number of the day 1970-01-01 in the index of what is forgotten, which is by id and day."""
+
 _FORMER = pa.schema([REMEMBERED.field("article_id"), REMEMBERED.field("cluster_id")])
 
-INDEXES = {"shingles", "sketches", "bands"}
+INDEXES = {"shingles", "sketches", "bands", "forgotten"}
 """Those of them that are indexes, `state.postings`."""
 
 
@@ -135,6 +143,16 @@ class Memory:
         if segment.num_rows:
             self.segments[name].append(segment)
 
+    def days_forgotten(self, ids: pa.Array) -> dict[str, int]:
+        """Day of publication of those articles that are forgotten, by id."""
+        names, keys = ids.to_pylist(), id_hashes(ids)
+        order = np.argsort(keys)
+        alive = self.alive("forgotten")
+        days = postings.lookup(self.segments["forgotten"], keys[order], alive, threads=1)
+        found = np.flatnonzero(days.lengths)
+        last = days.values[days.offsets[found + 1] - 1].astype(np.int64) - EPOCH
+        return {names[order[at]]: int(day) for at, day in zip(found, last, strict=True)}
+
     def erase(self, name: str, rows: np.ndarray) -> None:
         """Empty the lists of some rows of a growing table, which keep their places."""
         start = 0
@@ -188,6 +206,8 @@ class Memory:
 
     def alive(self, index: str) -> np.ndarray:
         """Which numbers of an index are current: bool."""
+        if index == "forgotten":
+            return np.ones(2 * EPOCH, bool)
         texts = self.tables["texts"]
         living = texts["alive"].to_numpy(zero_copy_only=False)
         if index == "shingles":
@@ -195,6 +215,12 @@ class Memory:
         current = np.zeros(self.rows("editions"), bool)
         current[texts["edition"].to_numpy()[living]] = True
         return current
+
+
+def id_hashes(ids: pa.Array) -> np.ndarray:
+    """A hash (uint64) of each id."""
+    digests = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in ids.to_pylist()]
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
 def _erased(segment: pa.Table, rows: np.ndarray) -> pa.Table:

@@ -6,7 +6,7 @@ and what is read of all parts together is what one run over everything would hav
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -111,7 +111,45 @@ class Change(NamedTuple):
     touched: Collection[str]
 
 
-def changed(published: Published, change: Change, told: pa.Table) -> Parts:
+def places_of(days: Iterable[int], window: int) -> set[str]:
+    """Parts that hold articles of these days, and whatever they are compared with."""
+    near = {day + offset for day in days for offset in range(-window, window + 1)}
+    names = np.array(sorted(near), "datetime64[D]").astype(str).tolist()
+    return {*(f"day-{name}" for name in names), "undated"} if near else set()
+
+
+def lost(published: Published, returned: Mapping[str, int]) -> pa.Table:
+    """Published rows of ``clusters`` of articles that are forgotten, and gone since."""
+    ids = pa.array(list(returned), pa.string())
+    rows = [
+        each.filter(pc.is_in(each["article_id"], value_set=ids))
+        for each in (
+            published.rows("clusters", name) for name in sorted(places_of(returned.values(), 0))
+        )
+    ]
+    return pa.concat_tables([_SCHEMAS["clusters"].empty_table(), *rows])
+
+
+def without(rows: pa.Table, gone: pa.Table) -> pa.Table:
+    """Rows of ``clusters`` or ``summary`` of which lost articles no longer count."""
+    name = "cluster_size" if "cluster_size" in rows.schema.names else "size"
+    counted = gone["cluster_id"].combine_chunks().value_counts()
+    at = pc.index_in(rows["cluster_id"], value_set=counted.field("values"))
+    fewer = counted.field("counts").take(at.combine_chunks()).fill_null(0)
+    sizes = pc.subtract(rows[name].combine_chunks(), fewer.cast(pa.int32()))
+    place = rows.schema.get_field_index(name)
+    rows = rows.set_column(place, rows.schema.field(place), sizes)
+    if name == "size":
+        led = pc.is_in(rows["lead_id"], value_set=gone["article_id"].combine_chunks())
+        for text in ("lead_title", "lead_source"):
+            place = rows.schema.get_field_index(text)
+            kept = pc.if_else(led, pa.scalar(None, rows.schema.field(place).type), rows[text])
+            rows = rows.set_column(place, rows.schema.field(place), kept)
+        rows = rows.filter(pc.greater(rows["size"], 1))
+    return rows
+
+
+def changed(published: Published, change: Change, told: pa.Table, gone: pa.Table) -> Parts:
     """Parts of a table after a change.
 
     Parameters
@@ -120,6 +158,8 @@ def changed(published: Published, change: Change, told: pa.Table) -> Parts:
     change : Change
     told : pa.Table
         Story of each cluster that is new or told otherwise, as `schemas.TOLD`.
+    gone : pa.Table
+        As of :func:`lost`.
     """
     parts: dict[str, pa.Table | Kept] = dict(published.kept(change.table))
     parts.pop(_EMPTY, None)
@@ -127,6 +167,8 @@ def changed(published: Published, change: Change, told: pa.Table) -> Parts:
         rows = published.rows(change.table, name)
         for key in change.keys:
             rows = rows.filter(pc.invert(pc.is_in(rows[key], value_set=change.gone)))
+        if gone.num_rows and change.table != "pairs":
+            rows = without(rows, gone)
         rows = pa.concat_tables([rows, change.new.filter(pa.array(change.places == name))])
         rows = _retold(rows, told).sort_by(_SORTED[change.table])
         parts.pop(name, None)
