@@ -123,7 +123,7 @@ def cluster_new(
         result = cluster_new(
             inbox, output, settings, retract, rebuild, limits=limits, progress=progress
         )
-    if result.info["run_id"] == before:
+    if result is None or result.info["run_id"] == before:
         click.echo(f"nothing new in {inbox}")
         return
     show(render(result.info, result.summary))

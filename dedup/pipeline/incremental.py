@@ -22,9 +22,10 @@ import pyarrow.compute as pc
 from dedup.errors import InputError, RunError, SettingsError
 from dedup.lock import locked
 from dedup.pipeline.checks import check, check_silence
-from dedup.pipeline.renewal import grown, parts_of, renew_memory
+from dedup.pipeline.renewal import renew_memory
 from dedup.pipeline.renewal.forgetting import counts, forget, less
 from dedup.pipeline.renewal.memory import Memory
+from dedup.pipeline.renewal.output import grown, parts_of
 from dedup.pipeline.renewal.parts import Published, lost
 from dedup.pipeline.run import Progress, Renewal, described, new_id
 from dedup.pipeline.sign import sign_shard
@@ -46,9 +47,6 @@ from dedup.workspace import Workspace
 
 _HISTORY = 100
 """Runs whose number of rows is remembered."""
-
-_WORK = "renewal-"
-
 
 def begin_new(
     inbox: str | Path,
@@ -109,7 +107,7 @@ def begin_new(
         inputs=[str(inbox)],
         input_fingerprint=fingerprint(shards),
         output=str(output),
-        folder=str(base / f"{_WORK}{key}"),
+        folder=str(base / f"{_work_of(str(output))}{key}"),
         shards=[shard.to_dict() for shard in shards],
         started_at=started_at,
         files=[_plain(file) for file in arrivals.files],
@@ -157,7 +155,7 @@ def publish_new(run: Renewal, settings: Settings) -> dict[str, Any]:
     keep = 1 if run.retract else settings.keep_runs
     manifest = store.publish(run.run_id, tables, info, keep, state)
     StateFiles(run.output).keep(state["files"])
-    for folder in work.folder.parent.glob(f"{_WORK}*"):  # what killed runs left, too
+    for folder in work.folder.parent.glob(f"{_work_of(run.output)}*"):  # killed runs' too
         shutil.rmtree(folder, ignore_errors=True)
     return manifest
 
@@ -171,7 +169,7 @@ def cluster_new(
     day: date | None = None,
     limits: Limits = Limits(),
     progress: Progress | None = None,
-) -> Result:
+) -> Result | None:
     """Bring the clusters under an output up to date with what is new in an inbox.
 
     Parameters
@@ -185,8 +183,8 @@ def cluster_new(
 
     Returns
     -------
-    Result
-        The latest run; the one before where nothing is new.
+    Result or None
+        The latest run; where nothing is new the one before, and None where there is none yet.
 
     Raises
     ------
@@ -215,7 +213,7 @@ def cluster_new(
         run = begin_new(inbox, output, settings, retract, rebuild, day)
         if run is None:
             check_silence(str(output), limits)
-            return read(output)
+            return read(output) if Store(output).runs() else None
         work = Workspace(Path(run.folder))
         for number, shard in enumerate(run.shards):
             report("sign", number, len(run.shards))
@@ -228,6 +226,11 @@ def cluster_new(
         publish_new(run, settings)
         report("publish", 1, 1)
     return read(output)
+
+
+def _work_of(output: str) -> str:
+    """How the names of the workspaces of an output's runs begin."""
+    return f"renewal-{hashlib.sha256(output.encode()).hexdigest()[:8]}-"
 
 
 def _settled(settings: Settings) -> Settings:
