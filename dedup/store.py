@@ -184,10 +184,20 @@ class Store:
             self._keep(earlier)
             manifest = self._complete(run_id, tables, info, state)
         self._point_to(run_id)
-        kept = [*earlier, run_id][-keep_runs:]
+        self.settle(keep_runs)
+        return manifest
+
+    def settle(self, keep_runs: int) -> None:
+        """Remove runs that are not to be kept, what killed ones left, and state nobody needs.
+
+        Parameters
+        ----------
+        keep_runs : int
+            Complete runs kept.
+        """
+        kept = self.runs()[-keep_runs:]
         self._keep(kept)
         self._keep_state(kept)
-        return manifest
 
     def latest(self) -> str:
         """Id of the latest complete run.

@@ -162,7 +162,7 @@ def _reading(texts: pa.LargeStringArray, versions: Versions, settings: Settings)
     kept = shingles.keep(~np.concatenate(template))
     quoted = tokens._replace(values=body.quoted)
     texts_alone = Texts(tokens, quoted, kept, versions.hours, versions.outlets)
-    given = gathered(texts_alone, settings)
+    given, _ = gathered(texts_alone, settings)
     exact = settings.rarity == "language"
     given = given if exact else _equally_rare(given, tokens)
     return Reading(

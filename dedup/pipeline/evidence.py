@@ -100,8 +100,8 @@ def only_outlets(
     return np.where(lowest == highest, lowest, -1)
 
 
-def gathered(texts: Texts, settings: Settings) -> verify.Evidence:
-    """Evidence of texts."""
+def gathered(texts: Texts, settings: Settings) -> tuple[verify.Evidence, np.ndarray]:
+    """Evidence of texts, and which tokens (bool, shape (n_tokens,)) are not template."""
     tokens, size = texts.tokens, settings.shingle_size
     laid_out = _layout(tokens, texts.shingles, settings)
     own, spoken = quote.own(laid_out.body, texts.quoted)
@@ -123,7 +123,7 @@ def gathered(texts: Texts, settings: Settings) -> verify.Evidence:
         return own[mine] * shingle.token_values(tokens.part(part), words.part(part), values)
 
     masses_of = in_order(masses, parts, settings.threads)
-    return verify.Evidence(
+    given = verify.Evidence(
         shingles=texts.shingles,
         places=laid_out.places,
         masses=tokens._replace(values=np.concatenate([np.empty(0, np.float32), *masses_of])),
@@ -135,6 +135,7 @@ def gathered(texts: Texts, settings: Settings) -> verify.Evidence:
         late_weight=settings.representation.late_weight,
         size=size,
     )
+    return given, laid_out.body
 
 
 def to_table(

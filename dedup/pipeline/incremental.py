@@ -29,7 +29,7 @@ from dedup.pipeline.renewal.output import grown, parts_of
 from dedup.pipeline.renewal.parts import Published, lost
 from dedup.pipeline.run import Progress, Renewal, described, new_id
 from dedup.pipeline.sign import sign_shard
-from dedup.schemas import INBOX_FILES, REJECTS, SIGNED
+from dedup.schemas import CLUSTERS, INBOX_FILES, REJECTS, SIGNED
 from dedup.settings import Limits, Settings
 from dedup.sources import (
     InboxFile,
@@ -47,6 +47,7 @@ from dedup.workspace import Workspace
 
 _HISTORY = 100
 """Runs whose number of rows is remembered."""
+
 
 def begin_new(
     inbox: str | Path,
@@ -94,14 +95,17 @@ def begin_new(
         down = pa.concat_arrays([down, read_ids(name).cast(pa.string())])
     known = memory.tables["retracted"]["article_id"].combine_chunks()
     down = pc.unique(down.filter(pc.invert(pc.is_in(down, value_set=known))))
+    base = Path(store.root) / "work" if store.is_local else Path(tempfile.gettempdir())
     if not arrivals.files and not len(down) and not rebuild:
+        if previous:  # whose last step may have been cut short
+            store.settle(store.manifest(previous).get("keep_runs", settings.keep_runs))
+            _clear(base, str(output))
         return None
     shards = plan_new(arrivals.files, settings)
     run_id, started_at = new_id()
     key = hashlib.sha256(
         repr([previous, settings.fingerprint(), rebuild, down.to_pylist(), shards]).encode()
     ).hexdigest()[:24]
-    base = Path(store.root) / "work" if store.is_local else Path(tempfile.gettempdir())
     return Renewal(
         run_id=run_id,
         inputs=[str(inbox)],
@@ -151,12 +155,11 @@ def publish_new(run: Renewal, settings: Settings) -> dict[str, Any]:
         "counts": done["counts"],
         "growth": done["growth"],
         "stages": done["stages"],
+        "keep_runs": 1 if run.retract else settings.keep_runs,
     }
-    keep = 1 if run.retract else settings.keep_runs
-    manifest = store.publish(run.run_id, tables, info, keep, state)
+    manifest = store.publish(run.run_id, tables, info, info["keep_runs"], state)
     StateFiles(run.output).keep(state["files"])
-    for folder in work.folder.parent.glob(f"{_work_of(run.output)}*"):  # killed runs' too
-        shutil.rmtree(folder, ignore_errors=True)
+    _clear(work.folder.parent, run.output)
     return manifest
 
 
@@ -228,6 +231,12 @@ def cluster_new(
     return read(output)
 
 
+def _clear(base: Path, output: str) -> None:
+    """Remove the workspaces of an output's runs, of killed ones too."""
+    for folder in base.glob(f"{_work_of(output)}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _work_of(output: str) -> str:
     """How the names of the workspaces of an output's runs begin."""
     return f"renewal-{hashlib.sha256(output.encode()).hexdigest()[:8]}-"
@@ -283,12 +292,12 @@ def _renew(run: Renewal, settings: Settings, work: Workspace) -> dict[str, Any]:
     state = store.state(run.previous) if run.previous else None
     memory = Memory.load(StateFiles(run.output), state)
     if run.rebuild:
-        memory = memory.forgotten()
+        memory = memory.forgotten(_published(store, run.previous))
     signed = _with_files(work.read_all("signed-", SIGNED), run)
     rejects = work.read_all("rejects-", REJECTS)
     renewed = renew_memory(memory, signed, pa.array(run.retract, pa.string()), run.run_id, settings)
     published = Published(store, run.previous, {"lineage"} if run.rebuild else None)
-    parts = parts_of(memory, renewed, rejects, published, run.run_id, settings)
+    parts = parts_of(memory, renewed, rejects, published, run.run_id)
     rows, history = signed.num_rows + rejects.num_rows, memory.history
     _enter(memory, run, rows)
     memory.past = less(memory.past, lost(published, renewed.arrivals.returned))
@@ -323,6 +332,11 @@ def _renew(run: Renewal, settings: Settings, work: Workspace) -> dict[str, Any]:
             ],
         },
     )
+
+
+def _published(store: Store, run_id: str | None) -> pa.Table:
+    """The clusters that were published, and so all that have an id."""
+    return store.read_table(run_id, "clusters") if run_id else CLUSTERS.empty_table()
 
 
 def _with_files(signed: pa.Table, run: Renewal) -> pa.Table:

@@ -36,10 +36,7 @@ class Terms(NamedTuple):
 
 
 def terms(tokens: Ragged, settings: Settings) -> Terms:
-    """What each text is about.
-
-    Quotations count, for they are of the event; and so does template, so that nothing which comes
-    later changes it: the words of page furniture are common ones.
+    """What each text is about; quotations count, for they are of the event.
 
     Parameters
     ----------

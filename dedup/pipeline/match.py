@@ -89,7 +89,7 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
     started = time.perf_counter()
     ready = prepare(work.read_all("signed-", SIGNED), settings)
     articles, texts = ready.articles, ready.texts
-    given, (found, capped) = together(
+    (given, body), (found, capped) = together(
         settings.threads,
         lambda: evidence.gathered(texts, settings),
         lambda: _candidates(texts.shingles, settings),
@@ -97,7 +97,7 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
     (kept, forms), terms = together(
         settings.threads,
         lambda: scored(given, found, settings),
-        lambda: language.terms(texts.tokens, settings),
+        lambda: language.terms(texts.tokens.keep(body), settings),
     )
     distinct = evidence.to_table(given, kept, terms, ready.shingles)
     matched = articles.append_column(MATCHED.field("distinct"), pa.array(ready.numbers))

@@ -182,7 +182,7 @@ class Decided(NamedTuple):
     ----------
     verdicts : ndarray of uint64
         The shingle's number from bit 36, one more than its outlet from bit 16 (0 for a common
-        phrase), one more than the day from the first below (0 for all days).
+        phrase), and below the day (0 for all days).
     sizes : ndarray of int32
         Articles that each verdict takes the shingle from.
     shingles, articles : ndarray of int64
@@ -279,7 +279,7 @@ def _decided(  # type: ignore[no-untyped-def]
     members, offsets, alive, outlets, days, versions, version_offsets, floors, window, wanted
 ):
     """Verdicts, with the articles each counts, and the wanted articles' template by list."""
-    longest, top = 1, 0
+    longest, top, least = 1, 0, floors.min()
     for each in range(len(offsets) - 1):
         longest = max(longest, offsets[each + 1] - offsets[each])
     for outlet in outlets:
@@ -297,23 +297,22 @@ def _decided(  # type: ignore[no-untyped-def]
                 living[n] = member
                 n += 1
                 first, last = min(first, days[member]), max(last, days[member])
-        if n < floors[0]:
+        if n < least:
             continue
-        for day in range(first, last + 1):
-            together = last - first <= window
-            m, asked = 0, together
+        together = last - first <= window
+        asked = days[living[:1]] if together else np.unique(days[living[:n]])
+        for day in asked:
+            m, unknown = 0, 0
             for member in living[:n]:
-                asked |= days[member] == day
                 if together or abs(days[member] - day) <= window:
                     near[m] = member
                     m += 1
-            if not asked or m < floors[0]:
-                continue
-            mark = np.uint64(0 if together else day - first + 1)
-            base = (np.uint64(each) << _S36) | mark
-            unknown = 0
-            for member in near[:m]:
-                unknown += outlets[member] < 0
+                    if outlets[member] >= 0:
+                        counts[outlets[member]] += 1
+                    else:
+                        unknown += together or days[member] == day
+            # By the day itself, not its place among the others', which may go.
+            base = (np.uint64(each) << _S36) | np.uint64(0 if together else day % 65_535 + 1)
             common = unknown > 0 and m >= floors[2]
             if common:
                 told = _told(near[:m], floors[2], versions, version_offsets, places, parents)
@@ -322,11 +321,9 @@ def _decided(  # type: ignore[no-untyped-def]
                 verdicts.append(base)
                 sizes.append(np.int32(unknown))
             for member in near[:m]:
-                if outlets[member] >= 0:
-                    counts[outlets[member]] += 1
-            for member in near[:m]:
                 outlet = outlets[member]
-                if outlet < 0 or counts[outlet] == 0:
+                # Once for each outlet that has an article of the day.
+                if outlet < 0 or counts[outlet] == 0 or not (together or days[member] == day):
                     continue
                 size, counts[outlet] = counts[outlet], 0
                 is_template[outlet] = size >= floors[1]
@@ -342,10 +339,10 @@ def _decided(  # type: ignore[no-untyped-def]
                     verdicts.append(base | (np.uint64(outlet + 1) << _S16))
                     sizes.append(np.int32(size))
             for member in near[:m]:
+                if outlets[member] >= 0:
+                    counts[outlets[member]] = 0
                 hit = common if outlets[member] < 0 else is_template[outlets[member]]
                 if hit and wanted[member] and (together or days[member] == day):
                     lists.append(np.int64(each))
                     articles.append(np.int64(member))
-            if together:
-                break
     return np.array(verdicts), np.array(sizes), np.array(lists), np.array(articles)

@@ -244,7 +244,7 @@ def _texts(articles: pa.Table, asked: pa.Table) -> tuple[np.ndarray, np.ndarray,
 
 def _scores(work: Workspace, left: np.ndarray, right: np.ndarray, settings: Settings) -> Columns:
     """Scores of pairs of distinct texts, and what else models may look at."""
-    given = gathered(prepare(work.read_all("signed-", SIGNED), settings).texts, settings)
+    given, _ = gathered(prepare(work.read_all("signed-", SIGNED), settings).texts, settings)
     found = verify.score_all(given, left, right, settings.shared_floor, settings.threads)
     columns = {name: getattr(found, name).astype(np.float64) for name in found._fields}
     for name in columns.keys() - {"shared", "longest"}:

@@ -109,7 +109,6 @@ def test_a_kill_anywhere_in_a_run(begun: Begun, tmp_path: Path) -> None:
     assert seen == sorted(seen) and set(seen) == {True, False}
 
 
-@pytest.mark.xfail(reason="where nothing is new, what a killed run left is not removed")
 def test_what_was_taken_down_is_gone_with_the_next_run(begun: Begun, tmp_path: Path) -> None:
     """Also where the kill came after the switch, and nothing is new since."""
     for step in itertools.count(150, STRIDE):

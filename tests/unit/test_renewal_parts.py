@@ -17,13 +17,16 @@ from dedup.pipeline.renewal.parts import (
     appended,
     changed,
     day_names,
+    lost,
     relabelled,
+    without,
 )
 from dedup.schemas import CLUSTERS, LINEAGE, PAIRS, REJECTS, SUMMARY, TOLD
 from dedup.store import Kept, Store
 
 DAYS = [datetime(2024, 3, day, tzinfo=UTC) for day in (1, 2, 3)]
 NAMES = ["day-2024-03-01", "day-2024-03-02", "day-2024-03-03"]
+NOTHING = CLUSTERS.empty_table()
 _FILLED: dict[pa.DataType, Any] = {
     **dict.fromkeys((pa.float32(), pa.int32(), pa.int64()), 1),
     **dict.fromkeys((pa.string(), pa.large_string()), "x"),
@@ -77,7 +80,7 @@ def change(gone: list[str], new: pa.Table, touched: set[str]) -> Change:
 
 def test_only_the_days_that_change_are_written(published: Published) -> None:
     new = table(CLUSTERS, article("c", "c", DAYS[2]), article("f", "b", DAYS[0], "t"))
-    found = changed(published, change(["c"], new, {NAMES[1]}), told(b="t", c="s"))
+    found = changed(published, change(["c"], new, {NAMES[1]}), told(b="t", c="s"), NOTHING)
     assert {name: isinstance(part, Kept) for name, part in found.items()} == {
         NAMES[0]: False,
         NAMES[1]: False,
@@ -98,12 +101,13 @@ def test_only_the_days_that_change_are_written(published: Published) -> None:
 
 
 def test_a_day_without_rows_has_no_part(published: Published) -> None:
-    nothing = CLUSTERS.empty_table()
-    found = changed(published, change(["d"], nothing, {"undated"}), told())
+    found = changed(published, change(["d"], NOTHING, {"undated"}), told(), NOTHING)
     assert list(found) == NAMES[:2]
-    found = changed(published, change(list("abcde"), nothing, {*NAMES[:2], "undated"}), told())
+    found = changed(
+        published, change(list("abcde"), NOTHING, {*NAMES[:2], "undated"}), told(), NOTHING
+    )
     assert list(found) == ["part-00000"]  # readers of the folder find the columns
-    assert found["part-00000"] == nothing
+    assert found["part-00000"] == NOTHING
 
 
 def test_a_pair_goes_with_either_end(published: Published) -> None:
@@ -111,8 +115,23 @@ def test_a_pair_goes_with_either_end(published: Published) -> None:
     for gone, left in ((["a"], 0), (["c"], 0), (["b"], 1)):
         ends = ("left_id", "right_id")
         change = Change("pairs", ends, pa.array(gone), nothing, nowhere, {NAMES[0]})
-        rows = published.table("pairs", changed(published, change, told()))
+        rows = published.table("pairs", changed(published, change, told(), NOTHING))
         assert rows.num_rows == left
+
+
+def test_what_was_forgotten_and_came_again_is_lost(published: Published) -> None:
+    """Its row goes, and what is left of its cluster there is smaller."""
+    day = (DAYS[0] - datetime(1970, 1, 1, tzinfo=UTC)).days
+    missing = lost(published, {"b": day, "nobody": day, "c": day})  # that one is of another day
+    assert missing["article_id"].to_pylist() == ["b"]
+    rows = table(CLUSTERS, article("a", "b", DAYS[0]), article("e", "e", DAYS[0]))
+    rows = rows.set_column(3, CLUSTERS.field(3), pa.array([2, 1], pa.int32()))
+    assert without(rows, missing)["cluster_size"].to_pylist() == [1, 1]
+    leads = [("b", "b", 3), ("e", "e", 2)]
+    told_of = [{"cluster_id": c, "lead_id": x, "size": n, "lead_title": "t"} for c, x, n in leads]
+    left = without(table(SUMMARY, *told_of), missing).to_pylist()
+    assert [(row["size"], row["lead_title"]) for row in left] == [(2, None), (2, "t")]
+    assert without(table(SUMMARY, {**told_of[0], "size": 2}), missing).num_rows == 0
 
 
 def test_what_grows_gets_another_part_when_one_is_full(

@@ -119,7 +119,11 @@ def _identified(memory: Memory, clusters: pa.Table, arrivals: Arrivals, run_id: 
             pa.concat_tables([removed, gone]),
             np.append(arrivals.corrected, np.zeros(gone.num_rows, bool)),
         ),
-        [*others.to_pylist(), *memory.tables["retired"]["cluster_id"].to_pylist()],
+        [
+            *others.to_pylist(),
+            *memory.tables["retired"]["cluster_id"].to_pylist(),
+            *arrivals.returned,
+        ],
         run_id,
     )
 

@@ -101,8 +101,14 @@ def _kept(memory: Memory, settings: Settings) -> np.ndarray:
     labels = cluster.components(len(alive), np.concatenate(left), np.concatenate(right))
     last = np.full(len(alive), np.iinfo(np.int64).min)
     np.maximum.at(last, labels[alive], days[alive])
-    horizon = days[alive].max(initial=0) - settings.late_days - 2 * settings.window_days
+    horizon = _newest(memory, days[alive]) - settings.late_days - 2 * settings.window_days
     return alive & (last[labels] >= horizon)
+
+
+def _newest(memory: Memory, days: np.ndarray) -> int:
+    """The newest day; one that no file had come by yet is a mistake."""
+    files = memory.tables["inbox"]["modified"].cast(pa.int64()).to_numpy()
+    return int(min(days.max(initial=0), files.max(initial=0) // DAY))
 
 
 def _forget_texts(memory: Memory, kept: np.ndarray) -> None:

@@ -155,7 +155,8 @@ def _renew_versions(
 ) -> np.ndarray:
     """Bring the versions in memory up to date; texts not touched that have others than before."""
     old, new = order
-    low = slice(0, int(np.searchsorted(keys, np.uint64((1 << 64) // settings.sketch_scale))))
+    last = np.uint64((1 << 64) // settings.sketch_scale - 1)  # of a sketch, as `candidates.sketch`
+    low = slice(0, int(np.searchsorted(keys, last, "right")))
     members, cap = members.part(low), settings.bucket_cap
     chosen = buckets.displaced(members, old, new, cap)
     chosen[touched] = True
@@ -285,4 +286,5 @@ def tabled(memory: Memory) -> pa.Table:
         name: table[name] for name in ("shingle", "articles")
     }
     rows = pa.table({name: columns[name] for name in TEMPLATE.names}).cast(TEMPLATE)
+    rows = rows.filter(pa.array(found | (wanted < 0)))  # without outlets that are forgotten
     return rows.sort_by([("source", "ascending"), ("shingle", "ascending")])

@@ -82,7 +82,7 @@ def given(memory: Memory, texts: np.ndarray, settings: Settings) -> verify.Evide
     template = memory.gather("editions", "template", memory.texts("edition")[texts])
     published = memory.texts("published")[texts]
     known = published < np.iinfo(np.int64).max
-    return evidence.gathered(
+    found, _ = evidence.gathered(
         evidence.Texts(
             tokens,
             memory.gather("bodies", "quoted", texts),
@@ -92,6 +92,7 @@ def given(memory: Memory, texts: np.ndarray, settings: Settings) -> verify.Evide
         ),
         settings,
     )
+    return found
 
 
 def _gone(before: pa.Table, after: pa.Table, changed: np.ndarray) -> np.ndarray:

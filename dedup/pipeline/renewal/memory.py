@@ -111,13 +111,13 @@ class Memory:
             dict(state["past"]),
         )
 
-    def forgotten(self) -> Memory:
-        """A memory of nothing but ids: of clusters, and of articles that were taken down."""
+    def forgotten(self, clusters: pa.Table) -> Memory:
+        """A memory of nothing but ids: of clusters, as published, and of take-downs."""
         fresh = Memory.load(self.files, None)
         for name in ("retracted", "retired"):
             fresh.tables[name] = self.tables[name]
         fresh.history = self.history
-        fresh.former = self.tables["articles"].select(_FORMER.names)
+        fresh.former = clusters.select(_FORMER.names).combine_chunks()
         return fresh
 
     def save(self, fingerprint: str, threads: int) -> dict[str, Any]:

@@ -22,13 +22,13 @@ from dedup.pipeline.renewal.parts import (
     changed,
     day_names,
     lost,
-    places_of,
     relabelled,
 )
 from dedup.schemas import CANDIDATES, LINEAGE, REJECTS
-from dedup.settings import Settings
 from dedup.stages import candidates
 from dedup.store import Parts
+
+_BY_DAY = ("clusters", "pairs", "summary")
 
 _GROWN = 1000
 """Clusters that are named as those that grew most."""
@@ -40,7 +40,6 @@ def parts_of(
     rejects: pa.Table,
     published: Published,
     run_id: str,
-    settings: Settings,
 ) -> dict[str, Parts]:
     """Parts of every table that the run publishes.
 
@@ -54,11 +53,11 @@ def parts_of(
     published : Published
         The run before.
     run_id : str
-    settings : Settings
     """
     returned = renewed.arrivals.returned
     missing = lost(published, returned)
-    old = places_of(returned.values(), settings.window_days)
+    # A forgotten cluster may span any number of days.
+    old = {table: published.kept(table).keys() if returned else () for table in _BY_DAY}
     clusters, pairs, summary = (renewed.tables[name] for name in ("clusters", "pairs", "summary"))
     articles, told = memory.tables["articles"], renewed.told
     told_ids = _column(told, "cluster_id")
@@ -71,7 +70,6 @@ def parts_of(
         ]
     )
     touched = {
-        *old,
         *day_names(clusters["published_at"]).tolist(),
         *day_names(renewed.arrivals.removed["published_at"]).tolist(),
     }
@@ -96,16 +94,27 @@ def parts_of(
             gone,
             clusters,
             day_names(clusters["published_at"]),
-            {*touched, *day_names(retold["published_at"]).tolist()},
+            {*old["clusters"], *touched, *day_names(retold["published_at"]).tolist()},
         ),
-        Change("pairs", ("left_id", "right_id"), gone, pairs, day_names(by_left), touched),
+        Change(
+            "pairs",
+            ("left_id", "right_id"),
+            gone,
+            pairs,
+            day_names(by_left),
+            {*old["pairs"], *touched},
+        ),
         Change(
             "summary",
             ("cluster_id",),
             pa.concat_arrays([old_ids, _column(summary, "cluster_id").unique()]),
             summary,
             by_summary,
-            {*old, *_hour_names(began["first"]).tolist(), *_hour_names(told["first"]).tolist()},
+            {
+                *old["summary"],
+                *_hour_names(began["first"]).tolist(),
+                *_hour_names(told["first"]).tolist(),
+            },
         ),
     ]
     down = _column(memory.tables["retracted"], "article_id")

@@ -6,7 +6,7 @@ and what is read of all parts together is what one run over everything would hav
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -111,21 +111,14 @@ class Change(NamedTuple):
     touched: Collection[str]
 
 
-def places_of(days: Iterable[int], window: int) -> set[str]:
-    """Parts that hold articles of these days, and whatever they are compared with."""
-    near = {day + offset for day in days for offset in range(-window, window + 1)}
-    names = np.array(sorted(near), "datetime64[D]").astype(str).tolist()
-    return {*(f"day-{name}" for name in names), "undated"} if near else set()
-
-
 def lost(published: Published, returned: Mapping[str, int]) -> pa.Table:
     """Published rows of ``clusters`` of articles that are forgotten, and gone since."""
     ids = pa.array(list(returned), pa.string())
+    days = np.array(sorted(set(returned.values())), "datetime64[D]").astype(str).tolist()
+    names = [*(f"day-{day}" for day in days), "undated"] if days else []
     rows = [
         each.filter(pc.is_in(each["article_id"], value_set=ids))
-        for each in (
-            published.rows("clusters", name) for name in sorted(places_of(returned.values(), 0))
-        )
+        for each in (published.rows("clusters", name) for name in names)
     ]
     return pa.concat_tables([_SCHEMAS["clusters"].empty_table(), *rows])
 

@@ -1,9 +1,9 @@
 """Stories, told day by day.
 
 Law: texts are told in the order of the day they were first published; those of a day join one
-another and the stories of the days before, which they never change. What a text is about depends on
-it alone. So what a day tells depends on its texts and on those of as many days before as a story
-may span, and is told anew only when one of these came, went or changed its time.
+another and the stories of the days before, which they never change. What a text is about, template
+included, depends on it alone. So what a day tells depends on its texts and on those of as many days
+before as a story may span, and is told anew only when one of these came, went or changed its time.
 
 A cluster is in the story of its lead, so that stories hold whole clusters. An article without a
 date counts as published when its file was last modified.
