@@ -14,7 +14,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from dedup.console import largest
 from dedup.store import Store
-from flows.markdown import section, table
+from flows.markdown import section
 
 _ROWS = 50
 """Rows of a table: as many as a page shows well."""
@@ -83,7 +83,7 @@ def _by_source(template: pa.Table) -> list[dict[str, Any]]:
         {
             "source": row["source"] or "common to all",
             "shingles": row["shingle_count"],
-            "articles, at most": row["articles_max"],
+            "most articles": row["articles_max"],
         }
         for row in counted.sort_by(order).slice(0, _ROWS).to_pylist()
     ]
@@ -101,9 +101,8 @@ def markdown(output: str, info: Mapping[str, Any]) -> str:
         *_relations(counts),
         section("Rejects", ("reason", "rows"), counts["rejects"].items()),
         section("Stages", ("stage", "seconds", "rows"), stages),
-        "<details><summary>Settings</summary>\n",
-        table(("setting", "value"), info["settings"].items()),
-        f"\nFingerprint `{info['settings_fingerprint']}`.\n\n</details>",
+        section("Settings", ("setting", "value"), info["settings"].items()),
+        f"Fingerprint `{info['settings_fingerprint']}`.",
     ]
     return "\n\n".join(parts)
 

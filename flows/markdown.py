@@ -5,6 +5,7 @@ Law: what stands in a cell is text, and cannot end the cell.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,7 +17,7 @@ def section(title: str, heads: tuple[str, ...], rows: Iterable[Iterable[Any]]) -
 
 
 def table(heads: tuple[str, ...], rows: Iterable[Iterable[Any]]) -> str:
-    """A table; numbers with thousands apart, names with spaces."""
+    """A table; numbers with thousands apart, names as they are written elsewhere."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
@@ -24,4 +25,4 @@ def table(heads: tuple[str, ...], rows: Iterable[Iterable[Any]]) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value:,}"
-    return str(value).replace("_", " ").replace("|", "\\|")
+    return re.sub(r"([\\|_*`<\[])", r"\\\1", str(value))

@@ -302,7 +302,7 @@ def _decided(  # type: ignore[no-untyped-def]
         together = last - first <= window
         asked = days[living[:1]] if together else np.unique(days[living[:n]])
         for day in asked:
-            m, unknown = 0, 0
+            m, unknown, judged = 0, 0, False
             for member in living[:n]:
                 if together or abs(days[member] - day) <= window:
                     near[m] = member
@@ -310,10 +310,11 @@ def _decided(  # type: ignore[no-untyped-def]
                     if outlets[member] >= 0:
                         counts[outlets[member]] += 1
                     else:
-                        unknown += together or days[member] == day
+                        unknown += 1
+                        judged |= together or days[member] == day
             # By the day itself, not its place among the others', which may go.
             base = (np.uint64(each) << _S36) | np.uint64(0 if together else day % 65_535 + 1)
-            common = unknown > 0 and m >= floors[2]
+            common = judged and m >= floors[2]
             if common:
                 told = _told(near[:m], floors[2], versions, version_offsets, places, parents)
                 common = told >= floors[2]

@@ -117,7 +117,7 @@ class Memory:
         for name in ("retracted", "retired"):
             fresh.tables[name] = self.tables[name]
         fresh.history = self.history
-        fresh.former = clusters.select(_FORMER.names).combine_chunks()
+        fresh.former = clusters.select(_FORMER.names).cast(_FORMER).combine_chunks()
         return fresh
 
     def save(self, fingerprint: str, threads: int) -> dict[str, Any]:
