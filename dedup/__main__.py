@@ -72,11 +72,12 @@ def cluster(
 
     from dedup.console import render
     from dedup.pipeline import cluster_articles
+    from dedup.store import Store
 
     with progress_bar() as progress:
         result = cluster_articles(inputs, output, settings, progress)
     show(render(result.info, result.summary))
-    click.echo(click.format_filename(f"{output.rstrip('/')}/latest"))
+    click.echo(click.format_filename(Store(output).pointer))
 
 
 @commands.command()
@@ -117,6 +118,7 @@ def cluster_new(
 
     from dedup.console import render
     from dedup.pipeline import cluster_new
+    from dedup.store import Store
 
     before = _latest(output)
     with progress_bar() as progress:
@@ -127,7 +129,7 @@ def cluster_new(
         click.echo(f"nothing new in {inbox}")
         return
     show(render(result.info, result.summary))
-    click.echo(click.format_filename(f"{output.rstrip('/')}/latest"))
+    click.echo(click.format_filename(Store(output).pointer))
 
 
 def _latest(output: str) -> str | None:

@@ -220,6 +220,11 @@ class Store:
                 "run the clustering first",
             ) from None
 
+    @property
+    def pointer(self) -> str:
+        """Where the latest run is told: the link to it, or the object that names it."""
+        return f"{self.output.rstrip('/')}/latest{'' if self.is_local else '.json'}"
+
     def runs(self) -> list[str]:
         """Ids of the runs that were published and are still there, oldest first."""
         complete = [name for name in sorted(self._names("runs")) if self._is_complete(name)]
@@ -285,7 +290,10 @@ class Store:
         """
         content = self._content(run_id, self._entry(run_id, path))
         schema = _SCHEMAS[path.partition("/")[0]]
-        return pq.read_table(pa.BufferReader(content), schema=schema)
+        # Not by pyarrow.parquet.read_table, whose threads may outlive the interpreter and end the
+        # process with it (apache/arrow#34314).
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+        return table.select(schema.names).cast(schema)
 
     def read_table(self, run_id: str, table: str) -> pa.Table:
         """All parts of a table of a run, as one; errors as of `read_part`."""

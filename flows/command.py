@@ -85,7 +85,7 @@ def _start(name: str, output: str, **given: Any) -> None:
     # What takes long to import comes while the server starts; Prefect once its address is known.
     import dedup.pipeline  # noqa: F401
     from dedup.console import render
-    from dedup.store import read
+    from dedup.store import Store, read
 
     with Console(stderr=True).status("starting Prefect"):
         server.announce()
@@ -99,7 +99,7 @@ def _start(name: str, output: str, **given: Any) -> None:
         return
     result = read(output, done["run_id"])
     show(render(result.info, result.summary))
-    click.echo(click.format_filename(f"{output.rstrip('/')}/latest"))
+    click.echo(click.format_filename(Store(output).pointer))
 
 
 def _quieten() -> None:

@@ -6,6 +6,7 @@ it is too little.
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any
 
 from prefect import flow, runtime, task
@@ -80,7 +81,7 @@ def markdown(found: Evaluation) -> str:
     overall = {"pairs": found.pairs, "weighted pairs": found.weighted, "B-cubed": found.bcubed}
     kinds = {f"kind {kind}": scores for kind, scores in found.by_kind.items()}
     rows = [
-        (name, *(f"{value:.3f}" for value in (scores.precision, scores.recall, scores.f1)))
+        (name, *(_figure(value) for value in (scores.precision, scores.recall, scores.f1)))
         for name, scores in (overall | kinds).items()
         if scores
     ]
@@ -88,7 +89,7 @@ def markdown(found: Evaluation) -> str:
         (label, share.pairs, share.together, f"{share.share:.3f}")
         for label, share in found.by_label.items()
     ]
-    recall = [(name, f"{value:.3f}") for name, value in found.candidate_recall.items()]
+    recall = [(name, _figure(value)) for name, value in found.candidate_recall.items()]
     parts = [
         f"# F1 {(found.weighted or found.pairs).f1:.3f}",
         f"{seen.articles_truth:,} articles in the truth, of which {seen.missing:,} are missing "
@@ -99,3 +100,8 @@ def markdown(found: Evaluation) -> str:
     if labels:
         parts.append(section("Labels", ("label", "pairs", "together", "share"), labels))
     return "\n\n".join(parts)
+
+
+def _figure(value: float) -> str:
+    """A share; of nothing, a dash."""
+    return "-" if isnan(value) else f"{value:.3f}"

@@ -17,8 +17,9 @@ def section(title: str, heads: tuple[str, ...], rows: Iterable[Iterable[Any]]) -
 
 
 def table(heads: tuple[str, ...], rows: Iterable[Iterable[Any]]) -> str:
-    """A table; numbers with thousands apart, names as they are written elsewhere."""
-    lines = [heads, ["---"] * len(heads), *rows]
+    """A table; numbers with thousands apart, and spaces in the names that rows begin with."""
+    named = [(str(name).replace("_", " "), *values) for name, *values in rows]
+    lines = [heads, ["---"] * len(heads), *named]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
 
