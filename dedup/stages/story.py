@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from dedup.forest import root
 from dedup.numbering import number
 from dedup.ragged import Ragged
 
@@ -499,14 +500,6 @@ def _alike(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _root(parents, at):  # type: ignore[no-untyped-def]
-    while parents[at] != at:
-        parents[at] = parents[parents[at]]
-        at = parents[at]
-    return at
-
-
-@njit(cache=True, nogil=True)
 def _join(  # type: ignore[no-untyped-def]
     left, right, total, sizes, earliest, latest, settled, window, floor
 ):
@@ -532,7 +525,7 @@ def _join(  # type: ignore[no-untyped-def]
         value, pair = heapq.heappop(queue)
         if dead[pair] or -value != queued[pair]:
             continue
-        a, b = _root(parents, left[pair]), _root(parents, right[pair])
+        a, b = root(parents, left[pair]), root(parents, right[pair])
         mean = total[pair] / (sizes[a] * sizes[b])
         if mean < -value:
             queued[pair] = mean
@@ -557,9 +550,9 @@ def _join(  # type: ignore[no-untyped-def]
         while slot >= 0:
             following, this = nexts[slot], slot // 2
             if not dead[this]:
-                other = _root(parents, left[this])
+                other = root(parents, left[this])
                 if other == a:
-                    other = _root(parents, right[this])
+                    other = root(parents, right[this])
                 known = mark[other]
                 if known >= 0:
                     total[known] += total[this]
@@ -584,11 +577,11 @@ def _join(  # type: ignore[no-untyped-def]
         tails[a], lengths[a] = before, kept
         slot = heads[a]
         while slot >= 0:
-            other = _root(parents, left[slot // 2])
+            other = root(parents, left[slot // 2])
             if other == a:
-                other = _root(parents, right[slot // 2])
+                other = root(parents, right[slot // 2])
             mark[other] = -1
             slot = nexts[slot]
     for at in range(n):
-        parents[at] = _root(parents, at)
+        parents[at] = root(parents, at)
     return parents

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from dedup.forest import root
 from dedup.numbering import number, repeating
 from dedup.ragged import Ragged
 
@@ -232,14 +233,6 @@ _S16, _S36 = np.uint64(16), np.uint64(36)
 
 
 @njit(cache=True, nogil=True)
-def _root(parents, at):  # type: ignore[no-untyped-def]
-    while parents[at] != at:
-        parents[at] = parents[parents[at]]
-        at = parents[at]
-    return at
-
-
-@njit(cache=True, nogil=True)
 def _told(mine, floor, versions, version_offsets, places, parents):  # type: ignore[no-untyped-def]
     """Stories that the articles tell, counted no further once below the floor."""
     count = len(mine)
@@ -251,7 +244,7 @@ def _told(mine, floor, versions, version_offsets, places, parents):  # type: ign
         for edge in range(version_offsets[mine[at]], version_offsets[mine[at] + 1]):
             other = places[versions[edge]]
             if other > at:
-                first, second = _root(parents, at), _root(parents, other)
+                first, second = root(parents, at), root(parents, other)
                 parents[first] = second
                 count -= first != second
         if count < floor:
