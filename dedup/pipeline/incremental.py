@@ -87,13 +87,13 @@ def begin_new(
         raise _other(str(output), str(inbox), "a run of another job, with no state to go on from")
     if state and state["fingerprint"] != settings.fingerprint() and not rebuild:
         raise _other(str(output), str(inbox), "other settings or another version of this software")
-    memory = Memory.load(StateFiles(output), state)
-    ledger = INBOX_FILES.empty_table() if rebuild else memory.tables["inbox"]
+    files = StateFiles(output)
+    ledger = Memory.table(files, None if rebuild else state, "inbox")
     arrivals = new_files(inbox, ledger, day=day)
     down = pa.array([], pa.string())
     for name in retract:
         down = pa.concat_arrays([down, read_ids(name).cast(pa.string())])
-    known = memory.tables["retracted"]["article_id"].combine_chunks()
+    known = Memory.table(files, state, "retracted")["article_id"].combine_chunks()
     down = pc.unique(down.filter(pc.invert(pc.is_in(down, value_set=known))))
     base = Path(store.root) / "work" if store.is_local else Path(tempfile.gettempdir())
     if not arrivals.files and not len(down) and not rebuild:
@@ -297,10 +297,11 @@ def _renew(run: Renewal, settings: Settings, work: Workspace) -> dict[str, Any]:
     rejects = work.read_all("rejects-", REJECTS)
     renewed = renew_memory(memory, signed, pa.array(run.retract, pa.string()), run.run_id, settings)
     published = Published(store, run.previous, {"lineage"} if run.rebuild else None)
-    parts = parts_of(memory, renewed, rejects, published, run.run_id)
+    missing = lost(published, renewed.arrivals.returned)
+    parts = parts_of(memory, renewed, rejects, published, missing, run.run_id)
     rows, history = signed.num_rows + rejects.num_rows, memory.history
     _enter(memory, run, rows)
-    memory.past = less(memory.past, lost(published, renewed.arrivals.returned))
+    memory.past = less(memory.past, missing)
     whole = _counted(memory, published, parts)
     _check_sum(run, whole, rows + (0 if run.rebuild else published.count("rows")))
     growth = grown(memory, renewed)

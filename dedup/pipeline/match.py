@@ -64,7 +64,7 @@ def prepare(signed: pa.Table, settings: Settings) -> Prepared:
     names = articles["source"].combine_chunks().take(pa.array(first))
     places = articles["place"].to_numpy()[first]
     tokens = Ragged.gather(signed["tokens"], places)
-    shingles = _shingles(tokens, settings)
+    shingles = shingled(tokens, settings)
     kept, left_out = furniture.without_template(shingles, names, settings)
     sources = articles["source"].combine_chunks()
     texts = evidence.Texts(
@@ -108,7 +108,7 @@ def match(settings: Settings, work: Workspace) -> dict[str, Any]:
         "scored": kept,
         "forms": forms,
         "out-template": ready.template,
-        "out-candidates": _candidate_table(articles["article_id"], ready.numbers, found),
+        "out-candidates": candidate_table(articles["article_id"], ready.numbers, found),
     }
     for name, table in tables.items():
         work.write_table(name, table)
@@ -178,7 +178,8 @@ def _distinct_texts(articles: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     return numbers, order[places[by_place]]
 
 
-def _shingles(tokens: Ragged, settings: Settings) -> Ragged:
+def shingled(tokens: Ragged, settings: Settings) -> Ragged:
+    """Sorted distinct shingle hashes (uint64) of each text."""
     pieces = in_order(
         lambda part: shingle.shingle_sets(tokens.part(part), settings.shingle_size),
         spans(len(tokens.lengths), ARTICLES),
@@ -223,12 +224,24 @@ def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candid
     return candidates.union(by_lsh, by_sketch), capped
 
 
-def _candidate_table(
+def candidate_table(
     ids: pa.ChunkedArray, numbers: np.ndarray, found: candidates.Candidates
 ) -> pa.Table:
-    """Candidates by the smallest ids of the articles that have the texts, as pairs are."""
+    """Candidates by the smallest ids of the articles that have the texts, as pairs are.
+
+    Parameters
+    ----------
+    ids : ChunkedArray
+        Of the articles, sorted.
+    numbers : ndarray of int64, shape (n_articles,)
+        Number of each article's text.
+    found : candidates.Candidates
+        Pairs of these texts.
+    """
     ids = ids.combine_chunks()
-    _, first = np.unique(numbers, return_index=True)
+    texts, places = np.unique(numbers, return_index=True)
+    first = np.empty(numbers.max(initial=-1) + 1, np.int64)
+    first[texts] = places
     tables = []
     for generator, bit in (("lsh", candidates.LSH), ("sketch", candidates.SKETCH)):
         chosen = (found.generators & bit) > 0

@@ -103,17 +103,6 @@ class Pairs(NamedTuple):
     cosine: np.ndarray
 
 
-def distinct(sets: Ragged) -> tuple[np.ndarray, np.ndarray]:
-    """Number of each of `sets.values` (int64), and the hash (uint64) that each number stands for.
-
-    Numbers count up from 0 in the order in which the hashes first come.
-    """
-    numbers, found = number(sets.values)
-    hashes = np.empty(found, np.uint64)
-    hashes[numbers] = sets.values
-    return numbers, hashes
-
-
 def heaviest(words: Ragged, counts: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
     """Which words of each text are the `LONGEST` heaviest, of equal ones those first in the list.
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.pipeline.group import Groups, clustered, tabled
-from dedup.pipeline.renewal.furniture import orders
+from dedup.pipeline.renewal.furniture import order
 from dedup.pipeline.renewal.matches import given
 from dedup.pipeline.renewal.memory import Memory
 from dedup.schemas import MATCHED, SCORED
@@ -32,10 +32,10 @@ def recluster(memory: Memory, changed: np.ndarray, settings: Settings) -> dict[s
     scored, texts = memory.tables["scored"], memory.tables["texts"]
     ends = scored["left"].to_numpy(), scored["right"].to_numpy()
     labels = cluster.components(texts.num_rows, *ends)
-    order = orders(texts, texts)[1]
-    inside = order.alive & np.isin(labels, labels[changed])
+    placed = order(texts, texts.num_rows)
+    inside = placed.alive & np.isin(labels, labels[changed])
     numbers = np.flatnonzero(inside)
-    numbers = numbers[np.argsort(order.ranks[numbers])]
+    numbers = numbers[np.argsort(placed.ranks[numbers])]
     local = np.full(texts.num_rows, -1)
     local[numbers] = np.arange(len(numbers))
     articles = memory.tables["articles"]

@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from dedup.numbering import among, rising
 from dedup.pipeline.furniture import outlets
+from dedup.pipeline.match import shingled
 from dedup.pipeline.renewal.memory import Memory
 from dedup.ragged import Ragged
 from dedup.schemas import FURNITURE, TEMPLATE, TEXTS, VERSIONS
 from dedup.settings import Settings
-from dedup.stages import buckets, candidates, shingle, template
+from dedup.stages import buckets, candidates, template
 from dedup.state import postings
-from dedup.threads import ARTICLES, in_order, spans
 
 
 class Templates(NamedTuple):
@@ -40,15 +40,12 @@ class Templates(NamedTuple):
 
 def orders(before: pa.Table, after: pa.Table) -> tuple[buckets.Order, buckets.Order]:
     """Texts in the order of publication, before and after the run; both of the length after."""
-    return _order(before, after.num_rows), _order(after, after.num_rows)
+    return order(before, after.num_rows), order(after, after.num_rows)
 
 
 def sets(memory: Memory, texts: np.ndarray, settings: Settings) -> Ragged:
     """Sorted distinct shingle hashes of texts, template included."""
-    tokens = memory.gather("bodies", "tokens", texts)
-    return _each_part(
-        tokens, lambda part: shingle.shingle_sets(part, settings.shingle_size), settings
-    )
+    return shingled(memory.gather("bodies", "tokens", texts), settings)
 
 
 def renew_template(
@@ -84,24 +81,21 @@ def renew_template(
         more = sets(memory, changed, settings).values
         keys = rising(np.concatenate([keys, more]))
         members = memory.holders("shingles", keys, present, settings.threads)
-    numbered = _numbered(before, after)
+    (outlets_before, days_before), (outlets_after, days_after), known = _numbered(before, after)
     floors = settings.template_stories, settings.template_articles, settings.common_stories
-    nobody = np.zeros(len(present), bool)
-
-    def decided(alive: np.ndarray, which: int, pairs: pa.Table, wanted: np.ndarray):  # type: ignore[no-untyped-def]
-        ends = pairs["left"].to_numpy(), pairs["right"].to_numpy()
-        outlets, days = numbered[which]
-        held = template.Held(alive, outlets, days, template.neighbours(*ends, len(alive)))
-        return template.decided(members, held, floors, settings.window_days, wanted)
-
-    was = decided(old.alive, 0, versions, nobody)
-    now = decided(new.alive, 1, memory.tables["versions"], nobody)
-    wanted = _suspects(members, np.setxor1d(was.verdicts, now.verdicts), numbered[1][0])
+    had = template.Held(old.alive, outlets_before, days_before, _neighbours(versions, present))
+    has = template.Held(
+        new.alive, outlets_after, days_after, _neighbours(memory.tables["versions"], present)
+    )
+    nobody, window = np.zeros(len(present), bool), settings.window_days
+    was = template.decided(members, had, floors, window, nobody)
+    now = template.decided(members, has, floors, window, nobody)
+    wanted = _suspects(members, np.setxor1d(was.verdicts, now.verdicts), outlets_after)
     wanted &= _near(after["day"].to_numpy(), before["day"].to_numpy(), touched, settings)
     wanted[touched] = True
     wanted &= new.alive
-    now = decided(new.alive, 1, memory.tables["versions"], wanted)
-    _renew_table(memory, keys, now, numbered[2])
+    now = template.decided(members, has, floors, window, wanted)
+    _renew_table(memory, keys, now, known)
     return _renewed(memory, np.flatnonzero(wanted), touched, keys, now)
 
 
@@ -115,20 +109,14 @@ def with_known(memory: Memory, templates: Templates, texts: np.ndarray) -> Templ
     return Templates(numbers[order], Ragged.gather(pa.chunked_array([both.arrow()]), order))
 
 
-def _order(texts: pa.Table, n: int) -> buckets.Order:
-    """The order of texts; those not there yet are last, and not alive."""
+def order(texts: pa.Table, n: int) -> buckets.Order:
+    """The order of publication of `n` texts; those not there yet are last, and not alive."""
     alive = np.zeros(n, bool)
     alive[: texts.num_rows] = texts["alive"].to_numpy(zero_copy_only=False)
     ranks = np.arange(n)
     by_time = np.lexsort((texts["hash"].to_numpy(), texts["published"].to_numpy()))
     ranks[by_time] = np.arange(len(by_time))
     return buckets.Order(alive, ranks)
-
-
-def _each_part(lists: Ragged, function, settings: Settings) -> Ragged:  # type: ignore[no-untyped-def]
-    parts = spans(len(lists.lengths), ARTICLES)
-    pieces = in_order(lambda part: function(lists.part(part)), parts, settings.threads)
-    return Ragged.joined(list(pieces), pa.uint64())
 
 
 def _enter(
@@ -150,11 +138,11 @@ def _renew_versions(
     keys: np.ndarray,
     members: Ragged,
     touched: np.ndarray,
-    order: tuple[buckets.Order, buckets.Order],
+    both: tuple[buckets.Order, buckets.Order],
     settings: Settings,
 ) -> np.ndarray:
     """Bring the versions in memory up to date; texts not touched that have others than before."""
-    old, new = order
+    old, new = both
     last = np.uint64((1 << 64) // settings.sketch_scale - 1)  # of a sketch, as `candidates.sketch`
     low = slice(0, int(np.searchsorted(keys, last, "right")))
     members, cap = members.part(low), settings.bucket_cap
@@ -182,6 +170,11 @@ def _renew_versions(
     is_touched = np.zeros(len(new.alive), bool)
     is_touched[touched] = True
     return differing[~is_touched[differing] & new.alive[differing]]
+
+
+def _neighbours(pairs: pa.Table, texts: np.ndarray) -> Ragged:
+    ends = pairs["left"].to_numpy(), pairs["right"].to_numpy()
+    return template.neighbours(*ends, len(texts))
 
 
 def _numbered(before: pa.Table, after: pa.Table):  # type: ignore[no-untyped-def]

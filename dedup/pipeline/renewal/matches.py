@@ -14,7 +14,7 @@ import pyarrow as pa
 from dedup.numbering import rising
 from dedup.pipeline import evidence
 from dedup.pipeline.match import banded, scored, signed
-from dedup.pipeline.renewal.furniture import Templates, orders, sets
+from dedup.pipeline.renewal.furniture import Templates, order, orders, sets
 from dedup.pipeline.renewal.memory import Memory
 from dedup.ragged import Ragged
 from dedup.schemas import EDITIONS, SCORED, TEXTS
@@ -64,7 +64,8 @@ def renew_matches(
     looked_at[gone] = True
     ends = found.left, found.right
     texts, local = np.unique(np.concatenate(ends), return_inverse=True)
-    by_rank = np.argsort(orders(before, memory.tables["texts"])[1].ranks[texts])
+    table = memory.tables["texts"]
+    by_rank = np.argsort(order(table, table.num_rows).ranks[texts])
     places = np.empty(len(texts), np.int64)
     places[by_rank] = np.arange(len(texts))
     left, right = places[local].reshape(2, -1)
@@ -136,11 +137,11 @@ def _keys(index: str, kept: Ragged, settings: Settings) -> Ragged:
 
 
 def _keys_of(
-    memory: Memory, index: str, texts: np.ndarray, editions: np.ndarray, settings: Settings
-) -> np.ndarray:
-    """What editions of the texts are entered under: sorted, distinct."""
+    memory: Memory, texts: np.ndarray, editions: np.ndarray, settings: Settings
+) -> dict[str, np.ndarray]:
+    """What editions of the texts are entered under in each index: sorted, distinct."""
     kept = sets(memory, texts, settings).minus(memory.gather("editions", "template", editions))
-    return rising(_keys(index, kept, settings).values)
+    return {index: rising(_keys(index, kept, settings).values) for index in INDEXES}
 
 
 def _candidates(
@@ -148,36 +149,35 @@ def _candidates(
 ) -> tuple[candidates.Candidates, np.ndarray]:
     """Candidate pairs of the changed texts, and of those whose place in a bucket changed."""
     changed, gone = changes
-    order = _by_edition(memory, before)
+    both = _by_edition(memory, before)
     texts = memory.values("editions", "text")
     old_editions = np.append(before["edition"].to_numpy(), np.full(len(changed), -1))
-    keys = {index: _keys_of(memory, index, gone, old_editions[gone], settings) for index in INDEXES}
+    keys = _keys_of(memory, gone, old_editions[gone], settings)
+    alive = both[0].alive | both[1].alive
     met: dict[str, Ragged] = {}
     looked_at, sought = changed.copy(), np.flatnonzero(changed)
     while len(sought) or not met:
         found = np.zeros(len(changed), bool)
-        editions = memory.texts("edition")[sought]
+        mine = _keys_of(memory, sought, memory.texts("edition")[sought], settings)
         for index in INDEXES:
-            mine = _keys_of(memory, index, sought, editions, settings)
-            keys[index] = rising(np.concatenate([keys[index], mine]))
-            alive = order[0].alive | order[1].alive
+            keys[index] = rising(np.concatenate([keys[index], mine[index]]))
             met[index] = memory.holders(index, keys[index], alive, settings.threads)
-            moved = buckets.displaced(met[index], *order, settings.bucket_cap)
-            found[texts[moved & order[1].alive]] = True
+            moved = buckets.displaced(met[index], *both, settings.bucket_cap)
+            found[texts[moved & both[1].alive]] = True
         sought = np.flatnonzero(found & ~looked_at)
         looked_at |= found
-    return _proposed(memory, met, order[1], looked_at, settings), looked_at
+    return _proposed(memory, met, both[1], looked_at, settings), looked_at
 
 
 def _by_edition(memory: Memory, before: pa.Table) -> tuple[buckets.Order, buckets.Order]:
     """Editions in the order of their texts, before and after the run."""
     after = memory.tables["texts"]
     texts, result = memory.values("editions", "text"), []
-    for table, order in zip((before, after), orders(before, after), strict=True):
+    for table, placed in zip((before, after), orders(before, after), strict=True):
         alive = np.zeros(len(texts), bool)
-        current = table["edition"].to_numpy()[order.alive[: table.num_rows]]
+        current = table["edition"].to_numpy()[placed.alive[: table.num_rows]]
         alive[current[current >= 0]] = True
-        result.append(buckets.Order(alive, order.ranks[texts]))
+        result.append(buckets.Order(alive, placed.ranks[texts]))
     return result[0], result[1]
 
 

@@ -111,6 +111,11 @@ class Memory:
             dict(state["past"]),
         )
 
+    @staticmethod
+    def table(files: StateFiles, state: Mapping[str, Any] | None, name: str) -> pa.Table:
+        """One of the tables alone, so that a run that finds nothing new fetches no more."""
+        return files.read(state["tables"][name]) if state else _TABLES[name].empty_table()
+
     def forgotten(self, clusters: pa.Table) -> Memory:
         """A memory of nothing but ids: of clusters, as published, and of take-downs."""
         fresh = Memory.load(self.files, None)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dedup.pipeline.match import candidate_table
 from dedup.pipeline.renewal import Renewed
 from dedup.pipeline.renewal.furniture import tabled
 from dedup.pipeline.renewal.memory import Memory
@@ -21,11 +22,9 @@ from dedup.pipeline.renewal.parts import (
     appended,
     changed,
     day_names,
-    lost,
     relabelled,
 )
-from dedup.schemas import CANDIDATES, LINEAGE, REJECTS
-from dedup.stages import candidates
+from dedup.schemas import LINEAGE, REJECTS
 from dedup.store import Parts
 
 _BY_DAY = ("clusters", "pairs", "summary")
@@ -39,6 +38,7 @@ def parts_of(
     renewed: Renewed,
     rejects: pa.Table,
     published: Published,
+    missing: pa.Table,
     run_id: str,
 ) -> dict[str, Parts]:
     """Parts of every table that the run publishes.
@@ -52,12 +52,15 @@ def parts_of(
         Rows that were left out before they became articles.
     published : Published
         The run before.
+    missing : pa.Table
+        As of `parts.lost`.
     run_id : str
     """
-    returned = renewed.arrivals.returned
-    missing = lost(published, returned)
     # A forgotten cluster may span any number of days.
-    old = {table: published.kept(table).keys() if returned else () for table in _BY_DAY}
+    old = {
+        table: published.kept(table).keys() if renewed.arrivals.returned else ()
+        for table in _BY_DAY
+    }
     clusters, pairs, summary = (renewed.tables[name] for name in ("clusters", "pairs", "summary"))
     articles, told = memory.tables["articles"], renewed.told
     told_ids = _column(told, "cluster_id")
@@ -117,6 +120,10 @@ def parts_of(
             },
         ),
     ]
+    by_id = articles.sort_by("article_id")
+    looked_at = candidate_table(
+        by_id["article_id"], by_id["text"].to_numpy(), renewed.matched.found
+    )
     down = _column(memory.tables["retracted"], "article_id")
     left_out = [rejects, renewed.arrivals.rejects, _left_out(missing, down)]
     rejected = appended(published, "rejects", pa.concat_tables(left_out))
@@ -127,7 +134,7 @@ def parts_of(
         "rejects": relabelled(published, rejected, down),
         "lineage": appended(published, "lineage", pa.concat_tables(changes_of_ids)),
         "template": {"part-00000": tabled(memory)},
-        "candidates": {"part-00000": _candidates(memory, renewed.matched.found)},
+        "candidates": {"part-00000": looked_at},
     }
 
 
@@ -177,27 +184,6 @@ def _hour_names(hours: pa.Array) -> np.ndarray:
     """Name of the part of each day, of times in hours since 1970."""
     seconds = pc.cast(pc.multiply(pc.cast(hours, pa.float64()), 3600.0), pa.int64(), safe=False)
     return day_names(seconds.cast(pa.timestamp("s", tz="UTC")))
-
-
-def _candidates(memory: Memory, found: candidates.Candidates) -> pa.Table:
-    """The run's candidates, by the smallest ids of the articles that have the texts."""
-    articles = memory.tables["articles"].sort_by(
-        [("text", "ascending"), ("article_id", "ascending")]
-    )
-    texts, first = np.unique(articles["text"].to_numpy(), return_index=True)
-    ids = articles["article_id"].combine_chunks()
-    left, right = (
-        ids.take(pa.array(first[np.searchsorted(texts, end)])).to_numpy(zero_copy_only=False)
-        for end in (found.left, found.right)
-    )
-    tables = []
-    for generator, bit in (("lsh", candidates.LSH), ("sketch", candidates.SKETCH)):
-        chosen = (found.generators & bit) > 0
-        pair = np.sort(np.stack([left[chosen], right[chosen]]).astype(str), axis=0)
-        columns = [pair[0].tolist(), pair[1].tolist(), [generator] * pair.shape[1]]
-        arrays = [pa.array(column, pa.string()) for column in columns]
-        tables.append(pa.Table.from_arrays(arrays, schema=CANDIDATES))
-    return pa.concat_tables(tables)
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.pipeline.language import Terms
-from dedup.pipeline.renewal.furniture import orders
+from dedup.pipeline.renewal.furniture import order
 from dedup.pipeline.renewal.memory import Memory
 from dedup.pipeline.stories import profiles
 from dedup.schemas import TEXTS, TOLD
@@ -86,9 +86,9 @@ def retell(
 
 def _in_order(memory: Memory) -> _Texts:
     table = memory.tables["texts"]
-    order = orders(table, table)[1]
-    numbers = np.flatnonzero(order.alive)
-    numbers = numbers[np.argsort(order.ranks[numbers])]
+    placed = order(table, table.num_rows)
+    numbers = np.flatnonzero(placed.alive)
+    numbers = numbers[np.argsort(placed.ranks[numbers])]
     hours = memory.texts("seen")[numbers] / _MICROSECONDS
     return _Texts(numbers, hours, memory.texts("day")[numbers])
 
@@ -144,10 +144,10 @@ def _renewed(memory: Memory, anew: pa.Table) -> pa.Table:
     of_leads = articles["text"].to_numpy()[at.to_numpy()]
     labels = memory.texts("story")[of_leads]
     first = _first_hours(articles, clusters)
-    order = np.lexsort((np.arange(len(labels)), first, labels))
-    told, starts = np.unique(labels[order], return_index=True)
+    by_story = np.lexsort((np.arange(len(labels)), first, labels))
+    told, starts = np.unique(labels[by_story], return_index=True)
     ids = clusters["cluster_id"].combine_chunks()
-    names_of = ids.take(pa.array(order[starts][np.searchsorted(told, labels)]))
+    names_of = ids.take(pa.array(by_story[starts][np.searchsorted(told, labels)]))
     columns = [ids, clusters["lead_id"].combine_chunks(), names_of, pa.array(first)]
     memory.tables["stories"] = pa.Table.from_arrays(columns, schema=TOLD)
     at = pc.index_in(ids, value_set=known["cluster_id"].combine_chunks())
