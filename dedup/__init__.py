@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dedup.machine import place_for_kernels
+
 if TYPE_CHECKING:
     from dedup.pipeline import cluster_articles, cluster_new
     from dedup.settings import Limits, Settings
@@ -22,6 +24,8 @@ _HOMES = {
     "cluster_new": "dedup.pipeline",
     "read": "dedup.store",
 }
+
+place_for_kernels()
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ comes at once. How a command ends, `dedup.command` says.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,12 +39,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
 _WITH_SETTINGS = click.option(
     "--settings", "file", type=Path, metavar="FILE.toml", help="Settings to use."
 )
+
+
+def _note(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    """Keep what an option of its own sets until the words of `--set` are read."""
+    if value is not None:
+        context.meta.setdefault(__name__, []).append(f"{option.name}={value}")
+
+
+def _with_noted(
+    context: click.Context, option: click.Parameter, words: tuple[str, ...]
+) -> tuple[str, ...]:
+    return (*words, *context.meta.get(__name__, ()))
+
+
 _WITH_CHANGES = click.option(
     "--set",
     "changes",
     multiple=True,
+    callback=_with_noted,
     metavar="NAME=VALUE",
     help="Change one setting; may be repeated, and wins over the file.",
+)
+
+
+def _setting(name: str, metavar: str, meaning: str) -> Callable[[Any], Any]:
+    """An option of its own for one setting; it wins over `--set`."""
+    # Eager, so that it is noted before the words of `--set` are read, wherever it stands.
+    return click.option(
+        name, callback=_note, expose_value=False, is_eager=True, metavar=metavar, help=meaning
+    )
+
+
+_WITH_MEMORY = _setting(
+    "--memory", "SIZE", "Memory to keep under, as 4GB or 512MiB; by default half of what there is."
+)
+_WITH_SCRATCH = _setting(
+    "--scratch", "DIR", "Folder for intermediate files; by default beside a local output."
 )
 
 
@@ -57,6 +88,8 @@ def commands() -> None:
 @commands.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--output", required=True, metavar="OUT", help="Folder or URL for the run.")
+@_WITH_MEMORY
+@_WITH_SCRATCH
 @_WITH_SETTINGS
 @_WITH_CHANGES
 def cluster(
@@ -90,6 +123,8 @@ def cluster(
     help="Ids of articles to take down, one per line; may be repeated.",
 )
 @click.option("--rebuild", is_flag=True, help="Forget what is remembered; take all files anew.")
+@_WITH_MEMORY
+@_WITH_SCRATCH
 @_WITH_SETTINGS
 @_WITH_CHANGES
 @click.option(

@@ -49,6 +49,16 @@ def among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     return known[places] == values
 
 
+def totals(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct values, sorted, and the sum of the counts of each."""
+    order = np.argsort(values)
+    values = values[order]
+    first = np.ones(len(values), bool)
+    first[1:] = values[1:] != values[:-1]
+    starts = np.flatnonzero(first)
+    return values[first], np.add.reduceat(counts[order], starts) if len(starts) else counts
+
+
 def repeating(values: np.ndarray, offsets: np.ndarray, salts: np.ndarray, floor: int) -> np.ndarray:
     """Which values may stand in at least `floor` lists of one salt.
 

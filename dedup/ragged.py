@@ -6,6 +6,8 @@ and Arrow's large list is the same two arrays.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -61,23 +63,21 @@ class Ragged(NamedTuple):
         values = chunk.values.to_numpy()[offsets[0] : offsets[-1]]
         return cls(values, offsets - offsets[0])
 
-    @classmethod
-    def gather(cls, lists: pa.ChunkedArray, rows: np.ndarray) -> Ragged:
-        """The lists of the given rows of an Arrow column, in the given order, in one copy."""
-        chunks = [cls._of_chunk(chunk) for chunk in lists.chunks]
-        bounds = np.cumsum([0] + [len(chunk.lengths) for chunk in chunks])
-        lengths = np.concatenate([np.empty(0, np.int64), *(chunk.lengths for chunk in chunks)])
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[rows])])
-        values = np.empty(offsets[-1], lists.type.value_type.to_pandas_dtype())
-        for chunk, start, stop in zip(chunks, bounds[:-1], bounds[1:], strict=True):
-            places = np.flatnonzero((rows >= start) & (rows < stop))
-            _take(chunk.values, chunk.offsets, rows[places] - start, values, offsets[places])
-        return cls(values, offsets)
-
     def part(self, rows: slice) -> Ragged:
         """The lists of consecutive articles, without a copy of their values."""
         offsets = self.offsets[rows.start : rows.stop + 1]
         return Ragged(self.values[offsets[0] : offsets[-1]], offsets - offsets[0])
+
+    def take(self, articles: np.ndarray) -> Ragged:
+        """The lists of the given articles, in the given order."""
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.lengths[articles])])
+        values = np.empty(offsets[-1], self.values.dtype)
+        _take(*self, articles, values, offsets)
+        return Ragged(values, offsets)
+
+    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> Ragged:
+        """The lists with a function applied to all values."""
+        return self._replace(values=function(self.values))
 
     def keep(self, mask: np.ndarray) -> Ragged:
         """The lists without the values that `mask` (bool, shape (n_values,)) leaves out."""
@@ -100,6 +100,63 @@ class Ragged(NamedTuple):
     def owners(self) -> np.ndarray:
         """Article of each value: ndarray of int64, shape (n_values,)."""
         return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
+
+
+class Stored:
+    """Lists in an Arrow column of any number of chunks, of which some rows are wanted at a time.
+
+    Parameters
+    ----------
+    column : ChunkedArray of large lists
+    """
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._kind = column.type.value_type
+        self._chunks = [Ragged._of_chunk(chunk) for chunk in column.chunks]
+        self._bounds = np.cumsum([0] + [len(chunk.offsets) - 1 for chunk in self._chunks])
+
+    def __iter__(self) -> Iterator[tuple[slice, Ragged]]:
+        """The rows of each chunk, and their lists, without a copy."""
+        for chunk, start, stop in zip(
+            self._chunks, self._bounds[:-1], self._bounds[1:], strict=True
+        ):
+            yield slice(int(start), int(stop)), chunk
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """ndarray of int64, shape (n_rows,)."""
+        return np.concatenate([np.empty(0, np.int64), *(each.lengths for each in self._chunks)])
+
+    @property
+    def size(self) -> int:
+        """Values of all lists."""
+        return sum(len(each.values) for each in self._chunks)
+
+    def within(self, first: int, last: int) -> Stored:
+        """The same lists with the values from `first` to `last` only."""
+        result = copy.copy(self)
+        low, high = np.uint64(first), np.uint64(last)
+        if (first, last) != (0, 2**64 - 1):
+            result._chunks = [
+                chunk.keep((chunk.values >= low) & (chunk.values <= high)) for chunk in self._chunks
+            ]
+        return result
+
+    def gather(self, rows: np.ndarray) -> Ragged:
+        """The lists of the given rows, in the given order, in one copy."""
+        order = np.argsort(rows, kind="stable")
+        parts = np.searchsorted(rows[order], self._bounds)
+        lengths = np.zeros(len(rows), np.int64)
+        used = np.flatnonzero(np.diff(parts))
+        for part in used:
+            places = order[parts[part] : parts[part + 1]]
+            lengths[places] = self._chunks[part].lengths[rows[places] - self._bounds[part]]
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        values = np.empty(offsets[-1], self._kind.to_pandas_dtype())
+        for part in used:
+            places, chunk = order[parts[part] : parts[part + 1]], self._chunks[part]
+            _take(*chunk, rows[places] - self._bounds[part], values, offsets[places])
+        return Ragged(values, offsets)
 
 
 # Results are made by NumPy and only filled by the kernels, because NumPy asks for huge pages.

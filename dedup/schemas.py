@@ -212,8 +212,9 @@ SIGNED = _table(
         ARTICLES.field("published_at"),
         CLUSTERS.field("agency"),
         _column("text_hash", pa.uint64(), "hash of all its tokens in order", nullable=False),
-        _column("tokens", pa.large_list(pa.uint64()), "token hashes of its body, in order"),
+        _column("tokens", pa.large_list(pa.uint32()), "packed token hashes of its body, in order"),
         _column("quoted", pa.large_list(pa.uint8()), "1 for each token in quotation marks, else 0"),
+        _column("sketch", pa.large_list(pa.uint64()), "sorted sketch, template included"),
     ],
 )
 
@@ -231,21 +232,62 @@ DISTINCT = _table(
     "distinct",
     "distinct text, in the order of publication; internal",
     [
-        _column(
-            "shingles", pa.large_list(pa.uint64()), "shingle hashes without template, if in a pair"
-        ),
-        _column("places", pa.large_list(pa.int32()), "token at which each first begins"),
-        _column("shingles_counted", pa.int32(), "how many those are, also where they are left out"),
-        _column("template_shingles", pa.int32(), "shingles left out as template"),
-        _column("masses", pa.large_list(pa.float32()), "weight of each token, 0 if not its own"),
-        _column("words", pa.large_list(pa.uint64()), "sorted distinct hashes of its own tokens"),
-        _column("weights", pa.large_list(pa.float32()), "TF-IDF weight of each word"),
+        _column("place", pa.int64(), "row of its first article among all that were signed"),
+        _column("hours", pa.float64(), "first publication, hours since 1970; null if unknown"),
+        _column("outlet", pa.int64(), "number of its outlet; -1 if unknown, an agency or several"),
+        _column("naming", pa.int64(), "outlet that had it first, from 0; -1 if unknown"),
+    ],
+)
+
+LEFT_OUT = _table(
+    "left_out",
+    "template shingle of a text, in the order of places; internal",
+    [
+        _column("place", pa.int64(), "as in `distinct`"),
+        _column("shingle", pa.uint64(), "hash of the shingle"),
+    ],
+)
+
+SKETCHED = _table(
+    "sketched",
+    "distinct text without its template, in the order of places; internal",
+    [
+        _column("text", pa.int64(), "its number"),
+        _column("template", pa.large_list(pa.uint64()), "sorted shingle hashes left out"),
+        _column("shingles_counted", pa.int32(), "distinct shingles that count"),
+        _column("template_shingles", pa.int32(), "distinct shingles left out as template"),
+        _column("sketch", pa.large_list(pa.uint64()), "sorted sketch"),
         _column("terms", pa.large_list(pa.uint64()), "sorted hashes of its heaviest words"),
         _column("term_counts", pa.large_list(pa.uint32()), "how often each stands in it"),
         _column("term_frequencies", pa.large_list(pa.float32()), "of each in the language"),
-        _column("spoken", pa.bool_(), "whether it is quotation from end to end"),
-        _column("hours", pa.float64(), "first publication, hours since 1970; null if unknown"),
-        _column("outlet", pa.int64(), "number of its outlet; -1 if unknown, an agency or several"),
+    ],
+)
+
+WORDS = _table(
+    "words",
+    "word of texts; internal",
+    [
+        _column("word", pa.uint64(), "token hash, rising"),
+        _column("texts", pa.int64(), "distinct texts that have it"),
+    ],
+)
+
+SHARED = _table(
+    "shared",
+    "pair of distinct texts that share hashes; internal",
+    [
+        _column("key", pa.uint64(), "the left text's number in the upper 32 bits, the right's"),
+        _column("hashes", pa.int32(), "sketch hashes that both have"),
+        _column("bands", pa.int32(), "bands in which both have the same key"),
+    ],
+)
+
+PROPOSED = _table(
+    "proposed",
+    "candidate pair of distinct texts; internal",
+    [
+        _column("key", pa.uint64(), "as in `shared`"),
+        _column("generators", pa.uint8(), "bits of the generators that proposed it"),
     ],
 )
 
@@ -320,7 +362,7 @@ BODIES = _table(
     "text by number; internal",
     [
         *(SIGNED.field(name) for name in ("tokens", "quoted")),
-        *(DISTINCT.field(name) for name in ("terms", "term_counts", "term_frequencies")),
+        *(SKETCHED.field(name) for name in ("terms", "term_counts", "term_frequencies")),
     ],
 )
 
@@ -330,7 +372,7 @@ EDITIONS = _table(
     [
         _column("text", pa.int64(), "number of the text", nullable=False),
         _column("template", pa.large_list(pa.uint64()), "sorted shingle hashes left out"),
-        *(DISTINCT.field(name) for name in ("shingles_counted", "template_shingles")),
+        *(SKETCHED.field(name) for name in ("shingles_counted", "template_shingles")),
     ],
 )
 

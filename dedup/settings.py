@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
+from dedup import machine
 from dedup.errors import SettingsError
 
-ALGORITHM_VERSION = 3
+ALGORITHM_VERSION = 4
 """Raised whenever the same input and settings may give another result; part of the fingerprint."""
 
 
@@ -145,6 +148,39 @@ class Knobs(BaseModel):
                 repr(first["input"]),
                 "correct the value",
             ) from None
+
+
+_UNITS = {
+    "kB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
+}
+_SIZE = re.compile(rf"(\d{{1,15}}(?:\.\d+)?) ?({'|'.join(_UNITS)})")
+
+
+def _bytes(size: str) -> int:
+    """Bytes of ``4GB``, ``512MiB`` and the like, or of 0."""
+    given = _SIZE.fullmatch(size)
+    if not given and size != "0":
+        units = ", ".join(_UNITS)
+        raise PydanticCustomError("size", "0, or a number and one of {units}", {"units": units})
+    return int(float(given[1]) * _UNITS[given[2]]) if given else 0
+
+
+def _size(text: str) -> str:
+    _bytes(text)
+    return text
+
+
+def _local(folder: str) -> str:
+    if "://" in folder:
+        raise PydanticCustomError("local", "a folder on a local disk")
+    return folder
 
 
 class Settings(Knobs):
@@ -287,8 +323,20 @@ class Settings(Knobs):
         "higher remembers longer",
     )
 
+    # What a run may take of the machine.
     threads: int = Field(
         0, ge=0, le=1024, description="threads of one process; 0 takes one per core"
+    )
+    memory: Annotated[str, AfterValidator(_size)] = Field(
+        "0",
+        coerce_numbers_to_str=True,
+        description="memory of one process, as 4GB or 512MiB; 0 takes half of what there is, lower "
+        "is slower",
+    )
+    scratch: Annotated[str, AfterValidator(_local)] = Field(
+        "",
+        description="folder for intermediate files; empty is beside a local output, else the "
+        "system's temporary folder",
     )
     keep_runs: int = Field(5, ge=1, description="complete runs kept under the output folder")
 
@@ -297,6 +345,11 @@ class Settings(Knobs):
         """What the profile stands for."""
         return PROFILES[self.profile]
 
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of `memory`, or half of what this process may use of its machine."""
+        return _bytes(self.memory) or machine.memory() // 2
+
     def fingerprint(self) -> str:
         """Hexadecimal digest, 16 characters, of everything that changes the result."""
         values = self.model_dump(exclude=_WITHOUT_EFFECT)
@@ -304,7 +357,7 @@ class Settings(Knobs):
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-_WITHOUT_EFFECT = {"batch_rows", "shard_rows", "threads", "keep_runs"}
+_WITHOUT_EFFECT = {"batch_rows", "shard_rows", "threads", "memory", "scratch", "keep_runs"}
 
 
 class Limits(Knobs):

@@ -20,8 +20,9 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +33,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from dedup.errors import OutputError, RunError
 from dedup.schemas import OUTPUT_TABLES, table_name
-from dedup.threads import in_order
+from dedup.threads import in_order, spans
 
 _ROW_GROUP = 65_536
 _OURS = {"runs", "latest", "latest.json", "work", "state"}
@@ -40,26 +41,66 @@ _SCHEMAS = {table_name(schema): schema for schema in OUTPUT_TABLES}
 _REQUESTS = 16  # under way at once on an object store, where time goes to waiting
 
 
-@dataclass(frozen=True)
 class Result:
-    """One complete run.
+    """One complete run. A table is read when it is first asked for, so a run may be large.
 
-    Attributes
+    Parameters
     ----------
-    clusters, pairs, summary, rejects, lineage, template, candidates : pyarrow.Table
-        As `dedup.schemas` describes them.
+    table : callable
+        Reads the table of that name.
     info : dict
         The run's manifest: settings, versions, counts, seconds per stage, files.
+
+    Raises
+    ------
+    RunError
+        From a table, when a file of it is missing or not as the manifest says.
     """
 
-    clusters: pa.Table
-    pairs: pa.Table
-    summary: pa.Table
-    rejects: pa.Table
-    lineage: pa.Table
-    template: pa.Table
-    candidates: pa.Table
-    info: dict[str, Any]
+    def __init__(self, table: Callable[[str], pa.Table], info: dict[str, Any]) -> None:
+        self._table = table
+        self.info = info
+
+    @cached_property
+    def clusters(self) -> pa.Table:
+        """As `schemas.CLUSTERS`."""
+        return self._table("clusters")
+
+    @cached_property
+    def pairs(self) -> pa.Table:
+        """As `schemas.PAIRS`."""
+        return self._table("pairs")
+
+    @cached_property
+    def summary(self) -> pa.Table:
+        """As `schemas.SUMMARY`."""
+        return self._table("summary")
+
+    @cached_property
+    def rejects(self) -> pa.Table:
+        """As `schemas.REJECTS`."""
+        return self._table("rejects")
+
+    @cached_property
+    def lineage(self) -> pa.Table:
+        """As `schemas.LINEAGE`."""
+        return self._table("lineage")
+
+    @cached_property
+    def template(self) -> pa.Table:
+        """As `schemas.TEMPLATE`."""
+        return self._table("template")
+
+    @cached_property
+    def candidates(self) -> pa.Table:
+        """As `schemas.CANDIDATES`."""
+        return self._table("candidates")
+
+    def loaded(self) -> Result:
+        """The same with all tables read, so that its files may go."""
+        for name in _SCHEMAS:
+            getattr(self, name)
+        return self
 
 
 @dataclass(frozen=True)
@@ -340,7 +381,11 @@ class Store:
             return {**entry, "path": path}
         with self.fs.open(f"{folder}/{path}", "wb") as file:
             sink = _Digesting(file)
-            pq.write_table(part, sink, compression="zstd", row_group_size=_ROW_GROUP)
+            with pq.ParquetWriter(sink, part.schema, compression="zstd") as writer:
+                # In one piece each, so that how a table came about does not show in its bytes.
+                for rows in spans(part.num_rows, _ROW_GROUP) or [slice(0, 0)]:
+                    group = part.slice(rows.start, _ROW_GROUP).combine_chunks()
+                    writer.write_table(group, row_group_size=_ROW_GROUP)
         return {"path": path, "rows": part.num_rows, "bytes": sink.size, "sha256": sink.sha256()}
 
     def _carry(self, source: str, target: str) -> None:
@@ -467,12 +512,11 @@ def read(output: str | Path, run_id: str | None = None) -> Result:
     OutputError
         When there is no such run.
     RunError
-        When a file of the run is missing or not as the manifest says.
+        When the manifest is damaged; a damaged table says so when it is asked for.
     """
     store = Store(output)
     run_id = run_id or store.latest()
-    tables = {name: store.read_table(run_id, name) for name in _SCHEMAS}
-    return Result(**tables, info=store.manifest(run_id))
+    return Result(functools.partial(store.read_table, run_id), store.manifest(run_id))
 
 
 def _damaged(path: str, expected: str, got: str) -> RunError:

@@ -24,6 +24,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def width(threads: int) -> int:
+    """Threads that a setting stands for; 0 takes one per core."""
+    return threads or cores()
+
+
 def in_order(
     function: Callable[[Item], Output], items: Iterable[Item], threads: int
 ) -> Iterator[Output]:
@@ -35,12 +40,12 @@ def in_order(
         0 takes one per core. At most twice as many items are under way or waiting to be fetched,
         so memory stays bounded however many there are.
     """
-    width = threads or cores()
+    most = width(threads)
     waiting: deque[Future[Output]] = deque()
-    with ThreadPoolExecutor(width, thread_name_prefix="dedup") as pool:
+    with ThreadPoolExecutor(most, thread_name_prefix="dedup") as pool:
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) >= 2 * width:
+            if len(waiting) >= 2 * most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

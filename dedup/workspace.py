@@ -1,19 +1,24 @@
 """What a run keeps between its verbs.
 
 Law: a file is there whole or not at all, and what is there need not be made again. Files are Arrow
-IPC, read by memory map, so passing a table from one verb to the next costs no copy.
+IPC, read by memory map, so passing a table from one verb to the next costs no copy; and pages that
+were looked at can be let go, so a table may be larger than memory.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
 import os
+import shutil
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+_GONE = ".gone-"
 
 
 class Workspace:
@@ -27,6 +32,7 @@ class Workspace:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._maps: list[mmap.mmap] = []
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
@@ -46,13 +52,39 @@ class Workspace:
 
     def read(self, name: str) -> pa.Table:
         """A table, memory-mapped."""
-        with pa.memory_map(str(self._table(name))) as source:
-            return pa.ipc.open_file(source).read_all()
+        with self._table(name).open("rb") as file:
+            self._maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return pa.ipc.open_file(pa.py_buffer(self._maps[-1])).read_all()
+
+    def release(self) -> None:
+        """Let go of the memory that tables read so far take; they can be used as before."""
+        for each in self._maps:
+            each.madvise(mmap.MADV_DONTNEED)
+
+    def read_each(self, prefix: str) -> list[pa.Table]:
+        """The tables whose names start so, in the order of their names."""
+        names = sorted(path.stem for path in self.folder.glob(f"{prefix}*.arrow"))
+        return [self.read(name) for name in names]
 
     def read_all(self, prefix: str, schema: pa.Schema) -> pa.Table:
         """The tables of the schema whose names start so, in the order of their names, as one."""
-        names = sorted(path.stem for path in self.folder.glob(f"{prefix}*.arrow"))
-        return pa.concat_tables([schema.empty_table(), *(self.read(name) for name in names)])
+        return pa.concat_tables([schema.empty_table(), *self.read_each(prefix)])
+
+    def count(self, prefix: str) -> int:
+        """How many tables there are whose names start so."""
+        return sum(1 for _ in self.folder.glob(f"{prefix}*.arrow"))
+
+    def remove(self, prefix: str) -> None:
+        """Remove the tables whose names start so; what is still in use stays readable."""
+        for path in self.folder.glob(f"{prefix}*.arrow"):
+            path.unlink()
+
+    def discard(self) -> None:
+        """Remove the folder in one step, and what kills left of any on their way."""
+        gone = self.folder.with_name(f"{_GONE}{uuid.uuid4().hex}")
+        os.replace(self.folder, gone)
+        for folder in gone.parent.glob(f"{_GONE}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def note(self, name: str, facts: dict[str, Any]) -> dict[str, Any]:
         """Write down facts, and give them back; a note says that what it tells of is done."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup.ragged import Ragged
+from dedup.stages import candidates
 
 # --- text -------------------------------------------------------------------------------------
 
@@ -243,3 +244,20 @@ def partition(labels: Iterable[object]) -> set[frozenset[int]]:
     for position, label in enumerate(labels):
         groups[label].add(position)
     return {frozenset(group) for group in groups.values()}
+
+
+class Shared(NamedTuple):
+    """Packed pairs that share hashes, rising, how many each shares, and the capped buckets."""
+
+    keys: np.ndarray
+    counts: np.ndarray
+    capped: int
+
+
+def shared_hashes(sketches: Ragged, cap: int) -> Shared:
+    """Pairs of all sketches, from one index of one range of hashes."""
+    n = len(sketches.lengths)
+    found = candidates.index([sketches], n, cap)
+    keys, counts = candidates.met(found, slice(0, n), 1)
+    order = np.argsort(keys)
+    return Shared(keys[order], counts[order], found.capped)

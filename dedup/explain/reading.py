@@ -19,7 +19,8 @@ from dedup.errors import InputError
 from dedup.explain.answer import Alone, Passage
 from dedup.explain.published import Versions
 from dedup.explain.remembered import Origins
-from dedup.pipeline.evidence import Texts, gathered
+from dedup.pipeline import language
+from dedup.pipeline.evidence import Texts, gathered, rest
 from dedup.pipeline.sign import Body, read_body
 from dedup.ragged import Ragged
 from dedup.settings import Settings
@@ -94,7 +95,8 @@ class Reading(NamedTuple):
     def shared_passages(self) -> tuple[Passage, ...]:
         """What the left has of the right, template left out."""
         left, right = (_list(self.given.shingles, i) for i in range(2))
-        return self._passages(0, np.intersect1d(left, right))
+        shared = np.intersect1d(left, right)
+        return self._passages(0, shared[shared != 0])  # 0 stands for what does not count
 
     def left_out(self, i: int) -> dict[str, Any]:
         """Fields of an `Article`: what does not count in it."""
@@ -148,7 +150,7 @@ def read_again(
     if texts is None:
         return None, notes
     reading = _reading(texts, versions, settings)
-    same = reading.given.shingles.lengths.tolist() == [row["shingles"] for row in rows]
+    same = verify.counted(reading.given.shingles).tolist() == [row["shingles"] for row in rows]
     if memory and memory.origins:
         same &= np.array_equal(reading.body.hashes, memory.origins.hashes)
     return (reading, notes) if same else (None, [*notes, _OTHERS])
@@ -157,14 +159,13 @@ def read_again(
 def _reading(texts: pa.LargeStringArray, versions: Versions, settings: Settings) -> Reading:
     body, size = read_body(texts, settings), settings.shingle_size
     tokens = Ragged(body.tokens.hashes, body.tokens.offsets)
-    shingles = shingle.shingle_sets(tokens, size)
-    template = [np.isin(_list(shingles, i), versions.templates[i]) for i in range(2)]
-    kept = shingles.keep(~np.concatenate(template))
+    sizes = [len(template) for template in versions.templates]
+    template = Ragged(np.concatenate(versions.templates), np.cumsum([0, *sizes]))
+    left = rest(tokens, template, settings)
     quoted = tokens._replace(values=body.quoted)
-    texts_alone = Texts(tokens, quoted, kept, versions.hours, versions.outlets)
-    given, _ = gathered(texts_alone, settings)
+    texts_alone = Texts(tokens, quoted, left, versions.hours, versions.outlets)
     exact = settings.rarity == "language"
-    given = given if exact else _equally_rare(given, tokens)
+    given = gathered(texts_alone, language.rarity if exact else _equal, settings)
     return Reading(
         texts=[text.encode() for text in texts.to_pylist()],
         body=body,
@@ -177,13 +178,9 @@ def _reading(texts: pa.LargeStringArray, versions: Versions, settings: Settings)
     )
 
 
-def _equally_rare(given: verify.Evidence, tokens: Ragged) -> verify.Evidence:
-    own = given.masses.values > 0
-    counts = shingle.word_sets(tokens.keep(own)).counts
-    return given._replace(
-        masses=tokens._replace(values=own.astype(np.float32)),
-        weights=verify.weigh(np.ones(len(counts), np.float32), counts),
-    )
+def _equal(words: np.ndarray) -> np.ndarray:
+    """All words equally rare."""
+    return np.ones(len(words), np.float32)
 
 
 def _lists(

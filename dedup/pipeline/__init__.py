@@ -1,13 +1,13 @@
-"""The verbs, and their order: sign shards, match, group, publish.
+"""The verbs, and their order.
 
 Law: each verb reads files and writes files, and what is written need not be made again; so the same
-verbs serve a plain call, a flow and a run that picks up where another was killed.
+verbs serve a plain call, a flow, several machines at once, and a run that picks up where another
+was killed. Where a verb goes in units, these know nothing of one another.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,18 +18,19 @@ import pyarrow as pa
 from dedup.errors import RunError
 from dedup.lock import locked
 from dedup.pipeline.checks import check, check_silence
-from dedup.pipeline.group import group as _group
 from dedup.pipeline.incremental import begin_new, cluster_new, publish_new, renew
-from dedup.pipeline.match import match as _match
 from dedup.pipeline.run import Progress, Renewal, Run, described, new_id
-from dedup.pipeline.sign import sign_batches, sign_shard
-from dedup.schemas import LINEAGE, OUTPUT_TABLES, REJECTS, table_name
+from dedup.pipeline.scratch import check_room, scratch
+from dedup.pipeline.sign import sign_batches
+from dedup.pipeline.verbs import VERBS, noted, perform, units
+from dedup.schemas import LINEAGE, OUTPUT_TABLES, REJECTS, TEMPLATE, table_name
 from dedup.settings import Settings
 from dedup.sources import Shard, fingerprint, plan_shards, table_batches
 from dedup.store import Result, Store, read
 from dedup.workspace import Workspace
 
 __all__ = [
+    "VERBS",
     "Progress",
     "Renewal",
     "Run",
@@ -39,12 +40,11 @@ __all__ = [
     "check_silence",
     "cluster_articles",
     "cluster_new",
-    "group",
-    "match",
+    "perform",
     "publish",
     "publish_new",
     "renew",
-    "sign",
+    "units",
 ]
 
 
@@ -56,15 +56,15 @@ def begin(inputs: Sequence[str | Path], output: str | Path, settings: Settings) 
     InputError
         When an input cannot be read at all.
     OutputError
-        When the output folder cannot be used.
+        When the output folder cannot be used, or there is no room for intermediate files.
     """
-    store = Store(output)
-    store.check()
+    Store(output).check()
     shards = plan_shards(inputs, settings)
     digest = fingerprint(shards)
     cut = hashlib.sha256(repr([shard.to_dict() for shard in shards]).encode()).hexdigest()
     key = f"{digest}-{settings.fingerprint()}-{cut[:8]}"
-    base = Path(store.root) / "work" if store.is_local else Path(tempfile.gettempdir())
+    base = scratch(output, settings)
+    check_room(base, shards)
     return _run(inputs, digest, str(output), base / f"dedup-{key}", shards)
 
 
@@ -81,24 +81,6 @@ def _run(
         [shard.to_dict() for shard in shards],
         started_at,
     )
-
-
-def sign(run: Run, number: int, settings: Settings) -> dict[str, Any]:
-    """First verb, of the run's shard of that number; see `pipeline.sign.sign_shard`."""
-    shard = Shard(**run.shards[number])
-    return sign_shard(shard, number, settings, Workspace(Path(run.folder)))
-
-
-def match(run: Run, settings: Settings) -> dict[str, Any]:
-    """Second verb; see `pipeline.match.match`."""
-    work = Workspace(Path(run.folder))
-    return work.noted("matched") or _match(settings, work)
-
-
-def group(run: Run, settings: Settings) -> dict[str, Any]:
-    """Third verb; see `pipeline.group.group`."""
-    work = Workspace(Path(run.folder))
-    return work.noted("grouped") or _group(settings, work)
 
 
 def publish(run: Run, settings: Settings) -> dict[str, Any]:
@@ -120,7 +102,7 @@ def publish(run: Run, settings: Settings) -> dict[str, Any]:
     manifest = Store(run.output).publish(
         run.run_id, parts, _info(run, settings, work, tables), settings.keep_runs
     )
-    shutil.rmtree(work.folder, ignore_errors=True)
+    work.discard()
     return manifest
 
 
@@ -161,35 +143,39 @@ def cluster_articles(
     >>> cluster_articles(articles).clusters["relation"].to_pylist()
     ['lead', 'identical']
     """
-    with tempfile.TemporaryDirectory(prefix="dedup-") as scratch:
-        target = output or f"{scratch}/out"
+    with tempfile.TemporaryDirectory(prefix="dedup-") as aside:
+        target = output or f"{aside}/out"
         report = progress or (lambda verb, done, total: None)
         Store(target).check()
         with locked(target, "cluster_articles") as held:
             if isinstance(input, pa.Table):
-                run = _run([], "", str(target), Path(scratch) / "work", [])
+                run = _run([], "", str(target), Path(aside) / "work", [])
                 work = Workspace(Path(run.folder))
-                sign_batches(table_batches(input, settings), 0, settings, work)
+                batches = table_batches(input, settings)
+                noted(work, "sign", 0, lambda: sign_batches(batches, 0, settings, work))
             else:
                 inputs = [input] if isinstance(input, str | Path) else input
                 run = begin(inputs, target, settings)
-                for number in range(len(run.shards)):
-                    report("sign", number, len(run.shards))
-                    sign(run, number, settings)
-            for verb, function in (("match", match), ("group", group)):
-                report(verb, 0, 1)
-                function(run, settings)
+            for verb in VERBS:
+                count = units(verb, run, settings)
+                for number in range(count):
+                    report(verb, number, count)
+                    perform(verb, run, number, settings)
             report("publish", 0, 1)
             held.check()
             publish(run, settings)
             report("publish", 1, 1)
-        return read(target)
+        return read(target) if output else read(target).loaded()
 
 
 def _tables(work: Workspace) -> dict[str, pa.Table]:
     rejects = work.read_all("rejects-", REJECTS)
-    rejects = rejects.sort_by([("file", "ascending"), ("row", "ascending")])
-    made = {table_name(REJECTS): rejects, table_name(LINEAGE): LINEAGE.empty_table()}
+    template = work.read_all("template-", TEMPLATE)
+    made = {
+        table_name(REJECTS): rejects.sort_by([("file", "ascending"), ("row", "ascending")]),
+        table_name(TEMPLATE): template.sort_by([("source", "ascending"), ("shingle", "ascending")]),
+        table_name(LINEAGE): LINEAGE.empty_table(),
+    }
     names = [table_name(schema) for schema in OUTPUT_TABLES]
     return {name: made[name] if name in made else work.read(f"out-{name}") for name in names}
 
@@ -197,9 +183,8 @@ def _tables(work: Workspace) -> dict[str, pa.Table]:
 def _info(
     run: Run, settings: Settings, work: Workspace, tables: dict[str, pa.Table]
 ) -> dict[str, Any]:
-    signed, matched, grouped = work.notes("signed-"), work.noted("matched"), work.noted("grouped")
-    assert matched is not None and grouped is not None
-    rows = sum(note["articles"] + note["rejects"] for note in signed)
+    totals = {verb: _total(work.notes(f"{verb}-")) for verb in VERBS}
+    rows = totals["sign"]["articles"] + totals["sign"]["rejects"]
     reasons = tables[table_name(REJECTS)]["reason"].value_counts().to_pylist()
     rejects = {entry["values"]: entry["counts"] for entry in reasons}
     clustered = tables["clusters"].num_rows
@@ -210,26 +195,33 @@ def _info(
             f"{clustered} and {sum(rejects.values())}",
             "report this as a defect, with the input",
         )
+    counts = {name: number for verb in VERBS for name, number in totals[verb].items()}
+    left_out = {"seconds", "reused", "tokens", "rejects", "articles", "repeated_rows"}
     return {
         **described(run, settings),
         "counts": {
             "rows": rows,
             "articles": clustered,
             "rejects": dict(sorted(rejects.items())),
-            "dates_unread": sum(note["dates_unread"] for note in signed),
-            **{name: value for name, value in matched.items() if name not in _TIMES},
-            **{name: value for name, value in grouped.items() if name not in _TIMES},
+            **{name: number for name, number in counts.items() if name not in left_out},
         },
         "stages": [
             {
-                "name": "sign",
-                "seconds": round(sum(note["seconds"] for note in signed), 3),
-                "rows": rows,
-            },
-            {"name": "match", "seconds": matched["seconds"], "rows": matched["articles"]},
-            {"name": "group", "seconds": grouped["seconds"], "rows": clustered},
+                "name": verb,
+                "seconds": round(totals[verb]["seconds"], 3),
+                "rows": rows if verb == "sign" else clustered,
+            }
+            for verb in VERBS
         ],
     }
 
 
-_TIMES = {"seconds", "articles", "repeated_rows"}
+def _total(notes: list[dict[str, Any]]) -> dict[str, Any]:
+    """The facts of a verb's units, numbers summed."""
+    first, *others = notes
+    for note in others:
+        first = {
+            name: fact + note[name] if isinstance(fact, int | float) else fact
+            for name, fact in first.items()
+        }
+    return first

@@ -12,14 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.pipeline import language
 from dedup.pipeline.furniture import outlets
 from dedup.ragged import Ragged
-from dedup.schemas import DISTINCT
 from dedup.settings import Settings
 from dedup.stages import quote, shingle, template, verify
 from dedup.stages.credit import is_agency
-from dedup.threads import ARTICLES, in_order, spans
+from dedup.threads import in_order, spans
 
 
 class Texts(NamedTuple):
@@ -30,8 +28,8 @@ class Texts(NamedTuple):
     tokens : Ragged of uint64
     quoted : Ragged of uint8
         1 for each token in quotation marks.
-    shingles : Ragged of uint64
-        Sorted distinct shingle hashes that are not template.
+    rest : shingle.Rest
+        What their template leaves.
     hours : ndarray of float64, shape (n_texts,)
         First publication, in hours since 1970; NaN where unknown.
     outlets : ndarray of int64, shape (n_texts,)
@@ -40,10 +38,13 @@ class Texts(NamedTuple):
 
     tokens: Ragged
     quoted: Ragged
-    shingles: Ragged
+    rest: shingle.Rest
     hours: np.ndarray
     outlets: np.ndarray
 
+
+_PAIRS = 20_000
+"""Pairs of one unit of threaded work."""
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -100,118 +101,48 @@ def only_outlets(
     return np.where(lowest == highest, lowest, -1)
 
 
-def gathered(texts: Texts, settings: Settings) -> tuple[verify.Evidence, np.ndarray]:
-    """Evidence of texts, and which tokens (bool, shape (n_tokens,)) are not template."""
-    tokens, size = texts.tokens, settings.shingle_size
-    laid_out = _layout(tokens, texts.shingles, settings)
-    own, spoken = quote.own(laid_out.body, texts.quoted)
-    parts = spans(len(tokens.lengths), ARTICLES)
-
-    def own_words(part: slice) -> shingle.Words:
-        mine = slice(tokens.offsets[part.start], tokens.offsets[part.stop])
-        return shingle.word_sets(tokens.part(part).keep(own[mine]))
-
-    pieces = list(in_order(own_words, parts, settings.threads))
-    words = Ragged.joined([piece.sets for piece in pieces], pa.uint64())
-    counts = np.concatenate([np.empty(0, np.uint32), *(piece.counts for piece in pieces)])
-    by_corpus = settings.rarity == "corpus"
-    rarities = verify.rarity(words) if by_corpus else language.rarity(words)
-
-    def masses(part: slice) -> np.ndarray:
-        values = rarities[words.offsets[part.start] : words.offsets[part.stop]]
-        mine = slice(tokens.offsets[part.start], tokens.offsets[part.stop])
-        return own[mine] * shingle.token_values(tokens.part(part), words.part(part), values)
-
-    masses_of = in_order(masses, parts, settings.threads)
-    given = verify.Evidence(
-        shingles=texts.shingles,
-        places=laid_out.places,
-        masses=tokens._replace(values=np.concatenate([np.empty(0, np.float32), *masses_of])),
-        words=words,
-        weights=verify.weigh(rarities, counts),
-        spoken=spoken,
-        hours=texts.hours,
-        outlets=texts.outlets,
-        late_weight=settings.representation.late_weight,
-        size=size,
-    )
-    return given, laid_out.body
-
-
-def to_table(
-    given: verify.Evidence, scored: pa.Table, terms: language.Terms, shingles: np.ndarray
-) -> pa.Table:
-    """Evidence and profiles as `schemas.DISTINCT`; evidence of texts in no pair is left out.
+def rest(tokens: Ragged, template: Ragged, settings: Settings) -> shingle.Rest:
+    """What template leaves of texts.
 
     Parameters
     ----------
-    given : verify.Evidence
-    scored : pa.Table
-        Pairs as `schemas.SCORED` describes them.
-    terms : language.Terms
-    shingles : ndarray of int64, shape (n_texts,)
-        Shingles of each text, template included.
+    tokens : Ragged of uint64
+    template : Ragged of uint64
+        Shingle hashes of each text that are template.
+    settings : Settings
     """
-    counted = given.shingles.lengths
-    paired = np.zeros(len(counted), bool)
-    paired[scored["left"].to_numpy()] = True
-    paired[scored["right"].to_numpy()] = True
-    given = _only(given, paired)
-    columns = {
-        "shingles": given.shingles.arrow(),
-        "places": given.shingles._replace(values=given.places).arrow(),
-        "shingles_counted": pa.array(counted.astype(np.int32)),
-        "template_shingles": pa.array((shingles - counted).astype(np.int32)),
-        "masses": given.masses.arrow(),
-        "words": given.words.arrow(),
-        "weights": given.words._replace(values=given.weights).arrow(),
-        "terms": terms.words.arrow(),
-        "term_counts": terms.words._replace(values=terms.counts).arrow(),
-        "term_frequencies": terms.words._replace(values=terms.frequencies).arrow(),
-        "spoken": pa.array(given.spoken),
-        "hours": pa.array(given.hours, from_pandas=True),
-        "outlet": pa.array(given.outlets),
-    }
-    return pa.Table.from_arrays([columns[name] for name in DISTINCT.names], schema=DISTINCT)
+    size = settings.shingle_size
+    return shingle.without(shingle.rolled(tokens, size), template, tokens.offsets, size)
 
 
-def _only(given: verify.Evidence, chosen: np.ndarray) -> verify.Evidence:
-    """Evidence in which the texts that are not chosen are empty."""
-    of_shingles = np.repeat(chosen, given.shingles.lengths)
-    of_words = np.repeat(chosen, given.words.lengths)
-    return given._replace(
-        shingles=given.shingles.keep(of_shingles),
-        places=given.places[of_shingles],
-        masses=given.masses.keep(np.repeat(chosen, given.masses.lengths)),
-        words=given.words.keep(of_words),
-        weights=given.weights[of_words],
-    )
-
-
-def from_table(distinct: pa.Table, settings: Settings) -> verify.Evidence:
-    """Evidence of a table made by :func:`to_table`."""
+def gathered(texts: Texts, rarity: verify.Rarity, settings: Settings) -> verify.Evidence:
+    """Evidence of texts."""
+    own, spoken = quote.own(texts.rest.body, texts.quoted)
+    counted = shingle.counted(texts.tokens, own, own)
+    rarities = rarity(counted.words.values)
+    masses = np.append(rarities, np.float32(0))[counted.places]
     return verify.Evidence(
-        shingles=Ragged.of(distinct["shingles"]),
-        places=Ragged.of(distinct["places"]).values,
-        masses=Ragged.of(distinct["masses"]),
-        words=Ragged.of(distinct["words"]),
-        weights=Ragged.of(distinct["weights"]).values,
-        spoken=distinct["spoken"].to_numpy(),
-        hours=distinct["hours"].to_numpy(),
-        outlets=distinct["outlet"].to_numpy(),
+        shingles=texts.rest.shingles,
+        masses=texts.tokens._replace(values=masses),
+        words=counted.words,
+        weights=verify.weigh(rarities, counted.counts),
+        spoken=spoken,
+        hours=texts.hours,
+        outlets=texts.outlets,
         late_weight=settings.representation.late_weight,
         size=settings.shingle_size,
     )
 
 
-def _layout(tokens: Ragged, kept: Ragged, settings: Settings) -> shingle.Layout:
-    """As `shingle.layout`, on several threads."""
+def scored(
+    given: verify.Evidence, left: np.ndarray, right: np.ndarray, settings: Settings
+) -> verify.Scores:
+    """As `verify.score`, on several threads."""
     pieces = list(
         in_order(
-            lambda part: shingle.layout(tokens.part(part), kept.part(part), settings.shingle_size),
-            spans(len(tokens.lengths), ARTICLES),
+            lambda part: verify.score(given, left[part], right[part], settings.shared_floor),
+            spans(len(left), _PAIRS),
             settings.threads,
         )
-    )
-    places = np.concatenate([np.empty(0, np.int32), *(piece.places for piece in pieces)])
-    return shingle.Layout(places, np.concatenate([np.empty(0, bool), *(p.body for p in pieces)]))
+    ) or [verify.score(given, left, right, settings.shared_floor)]
+    return verify.Scores(*(np.concatenate(column) for column in zip(*pieces, strict=True)))

@@ -1,4 +1,4 @@
-"""Third verb: verified pairs to clusters, leads and the tables of the run.
+"""Seventh verb: verified pairs to clusters, leads and the tables of the run.
 
 Law: within a component every pair is scored before it is cut, so what candidate search missed there
 is made good, and every member's scores to its lead are exact.
@@ -6,7 +6,8 @@ is made good, and every member's scores to its lead are exact.
 
 from __future__ import annotations
 
-import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,15 +16,22 @@ import pyarrow.compute as pc
 
 from dedup.numbering import among, rising
 from dedup.pipeline import evidence, stories
-from dedup.schemas import CLUSTERS, PAIRS, SUMMARY, table_name
+from dedup.pipeline.bodies import Bodies
+from dedup.schemas import CLUSTERS, PAIRS, SCORED, SKETCHED, SUMMARY
 from dedup.settings import Settings
 from dedup.stages import candidates, cluster, verify
-from dedup.threads import together
+from dedup.threads import spans
 from dedup.workspace import Workspace
+
+Score = Callable[[np.ndarray, np.ndarray], verify.Scores]
+"""Scores of pairs of distinct texts, by number."""
+
+_ROWS = 65_536
+"""Rows of a table that are put together at a time, about."""
 
 
 class Pairs(NamedTuple):
-    """Scored pairs of distinct texts, by number."""
+    """Scored pairs of distinct texts, by number; rising, the left one smaller."""
 
     left: np.ndarray
     right: np.ndarray
@@ -46,35 +54,49 @@ def group(settings: Settings, work: Workspace) -> dict[str, Any]:
         Counts: ``clusters`` of two or more, articles in them (``clustered``), ``singles``,
         ``pairs`` by relation.
     """
-    started = time.perf_counter()
-    articles, distinct = work.read("matched"), work.read("distinct")
-    given = evidence.from_table(distinct, settings)
-    leads, pairs = clustered(articles, given, work.read("scored"), settings)
-    told = stories.stories(articles, distinct, work.read("forms"), leads, settings)
-    tables = tabled(articles, distinct, Groups(leads, told), given, pairs, settings)
-    for name, table in tables.items():
-        work.write_table(f"out-{name}", table)
-    clusters = tables["clusters"]
-    sizes = clusters["cluster_size"].to_numpy()
-    relations = pc.value_counts(tables["pairs"]["relation"]).to_pylist()
-    return work.note(
-        "grouped",
-        {
-            "clusters": tables["summary"].num_rows,
-            "clustered": int((sizes > 1).sum()),
-            "singles": int((sizes == 1).sum()),
-            "pairs": tables["pairs"].num_rows,
-            "pairs_by_relation": {
-                entry["values"]: entry["counts"]
-                for entry in sorted(relations, key=lambda entry: str(entry["values"]))
-            },
-            "seconds": round(time.perf_counter() - started, 3),
-        },
-    )
+    articles, counts = work.read("matched"), _counts(work)
+    score = Bodies(work, settings).score
+    scored = work.read_all("scored-", SCORED)
+    leads, pairs = clustered(articles, counts, scored, score, settings)
+    work.release()
+    told = stories.stories(articles, leads, settings, work)
+    groups = Groups(leads, told)
+    summaries: list[pa.Table] = []
+    relations: Counter[str] = Counter()
+
+    def clusters() -> Iterator[pa.RecordBatch]:
+        for piece, summary in cluster_pieces(articles, counts, groups, pairs, score, settings):
+            summaries.append(summary)
+            yield from piece.to_batches()
+
+    def verified() -> Iterator[pa.RecordBatch]:
+        for piece in pair_pieces(articles, counts, leads, pairs, settings):
+            for entry in pc.value_counts(piece["relation"]).to_pylist():
+                relations[entry["values"]] += entry["counts"]
+            yield from piece.to_batches()
+
+    work.write("out-clusters", CLUSTERS, clusters())
+    work.write("out-pairs", PAIRS, verified())
+    work.write_table("out-summary", pa.concat_tables([SUMMARY.empty_table(), *summaries]))
+    sizes = np.bincount(leads, minlength=len(leads))
+    return {
+        "clusters": int((sizes > 1).sum()),
+        "clustered": int(sizes[sizes > 1].sum()),
+        "singles": int((sizes == 1).sum()),
+        "pairs": relations.total(),
+        "pairs_by_relation": dict(sorted(relations.items())),
+    }
+
+
+def _counts(work: Workspace) -> pa.Table:
+    """Shingles of each text that count, and those that do not."""
+    names = ["shingles_counted", "template_shingles"]
+    sketched = work.read_all("sketched-", SKETCHED).select(["text", *names]).combine_chunks()
+    return sketched.take(pa.array(np.argsort(sketched["text"].to_numpy()))).select(names)
 
 
 def clustered(
-    articles: pa.Table, given: verify.Evidence, scored: pa.Table, settings: Settings
+    articles: pa.Table, counts: pa.Table, scored: pa.Table, score: Score, settings: Settings
 ) -> tuple[np.ndarray, Pairs]:
     """Lead of each article's cluster, by position, and all scored pairs of texts.
 
@@ -82,41 +104,24 @@ def clustered(
     ----------
     articles : pa.Table
         As `schemas.MATCHED`, in the order of their ids.
-    given : verify.Evidence
-        Of the distinct texts.
+    counts : pa.Table
+        ``shingles_counted`` of each distinct text.
     scored : pa.Table
         Their pairs, as `schemas.SCORED`.
+    score : Score
     settings : Settings
     """
-    labels, pairs = _clusters(given, scored, settings)
+    labels, pairs = _clusters(counts.num_rows, scored, score, settings)
     numbers = articles["distinct"].to_numpy()
-    fullness = _fullness(labels, numbers, pairs)
-    return _leads(articles, labels[numbers], (fullness, given.shingles.lengths), settings), pairs
-
-
-def tabled(
-    articles: pa.Table,
-    distinct: pa.Table,
-    groups: Groups,
-    given: verify.Evidence,
-    pairs: Pairs,
-    settings: Settings,
-) -> dict[str, pa.Table]:
-    """The tables ``clusters``, ``pairs`` and ``summary``; a cluster has the id of its lead."""
-    clusters, verified = together(
-        settings.threads,
-        lambda: _cluster_table(articles, distinct, groups, given, settings),
-        lambda: _pair_table(articles, distinct, groups.leads, pairs, settings),
-    )
-    tables = {CLUSTERS: clusters, PAIRS: verified, SUMMARY: _summary_table(clusters)}
-    return {table_name(schema): table for schema, table in tables.items()}
+    full = _fullness(labels, numbers, pairs), counts["shingles_counted"].to_numpy()
+    return _leads(articles, labels[numbers], full, settings), pairs
 
 
 def _clusters(
-    given: verify.Evidence, scored: pa.Table, settings: Settings
+    n: int, scored: pa.Table, score: Score, settings: Settings
 ) -> tuple[np.ndarray, Pairs]:
     """Cluster of each distinct text (its smallest member's number), and all scored pairs."""
-    n, limit = len(given.shingles.offsets) - 1, settings.component_limit
+    limit = settings.component_limit
     left, right = scored["left"].to_numpy(), scored["right"].to_numpy()
     similarity = scored["similarity"].to_numpy()
     close = similarity >= np.float32(settings.version_floor)
@@ -125,7 +130,8 @@ def _clusters(
     parts = cluster.components_within(n, stand_ins[left], stand_ins[right], similarity, limit)
     inside = np.sort(candidates.pack(*cluster.pairs_within(parts, limit)))
     keys = rising(np.concatenate([inside, candidates.pack(left, right)]))
-    pairs = _score(given, *candidates.ends(keys), settings)
+    left, right = candidates.ends(keys)
+    pairs = Pairs(left, right, score(left, right))
     within = among(keys, inside)
     similarity, floor = pairs.scores.similarity, settings.similarity_floor
     coherent = cluster.cut(
@@ -138,13 +144,6 @@ def _clusters(
     kept = similarity >= np.float32(floor)
     connected = cluster.components(n, pairs.left[kept], pairs.right[kept])
     return cluster.common(coherent[stand_ins], connected), pairs
-
-
-def _score(
-    given: verify.Evidence, left: np.ndarray, right: np.ndarray, settings: Settings
-) -> Pairs:
-    scores = verify.score_all(given, left, right, settings.shared_floor, settings.threads)
-    return Pairs(left, right, scores)
 
 
 def _fullness(labels: np.ndarray, numbers: np.ndarray, pairs: Pairs) -> np.ndarray:
@@ -187,101 +186,181 @@ def _leads(
     return leads[clusters]
 
 
-def _cluster_table(
-    articles: pa.Table,
-    distinct: pa.Table,
-    groups: Groups,
-    given: verify.Evidence,
-    settings: Settings,
-) -> pa.Table:
-    leads = groups.leads
-    numbers = articles["distinct"].to_numpy()
-    n = len(given.shingles.offsets) - 1
+class _ToLead(NamedTuple):
+    """Scores of distinct texts to the text of their lead.
+
+    Attributes
+    ----------
+    scores : verify.Scores
+        Of those texts that have another one for a lead.
+    places : ndarray of int64, shape (n_texts,)
+        Where each is in them, -1 where it is not.
+    """
+
+    scores: verify.Scores
+    places: np.ndarray
+
+    def column(self, values: np.ndarray, texts: np.ndarray) -> np.ndarray:
+        """Values of the texts; 1 where the text is the lead's own."""
+        return np.append(values, np.float32(1))[self.places[texts]]
+
+
+def _to_lead(numbers: np.ndarray, leads: np.ndarray, pairs: Pairs, score: Score) -> _ToLead:
+    n = numbers.max(initial=-1) + 1
     lead_text = np.arange(n)
     lead_text[numbers] = numbers[leads]
-    same = lead_text == np.arange(n)
-    followers = np.flatnonzero(~same)
-    scores = _score(given, followers, lead_text[followers], settings).scores
-    sizes = np.bincount(leads, minlength=len(leads))[leads]
+    followers = np.flatnonzero(lead_text != np.arange(n))
+    theirs = lead_text[followers]
+    keys = candidates.pack(np.minimum(followers, theirs), np.maximum(followers, theirs))
+    every = candidates.pack(pairs.left, pairs.right)
+    known = among(keys, every)
+    at = np.searchsorted(every, keys[known])
+    found = verify.Scores(*(column[at] for column in pairs.scores))
+    found = verify.turned(found, followers[known] > theirs[known])
+    missing = score(followers[~known], theirs[~known])
+    order = np.concatenate([followers[known], followers[~known]])
+    places = np.full(n, -1)
+    places[order] = np.arange(len(order))
+    joined = (np.concatenate(columns) for columns in zip(found, missing, strict=True))
+    return _ToLead(verify.Scores(*joined), places)
+
+
+def cluster_pieces(
+    articles: pa.Table,
+    counts: pa.Table,
+    groups: Groups,
+    pairs: Pairs,
+    score: Score,
+    settings: Settings,
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """The tables ``clusters`` and ``summary``, some whole clusters at a time.
+
+    A cluster has the id of its lead; clusters rise by id, members too, after the lead.
+    """
+    leads, numbers = groups.leads, articles["distinct"].to_numpy()
+    to_lead = _to_lead(numbers, leads, pairs, score)
+    sizes = np.bincount(leads, minlength=len(leads))
     is_lead = leads == np.arange(len(leads))
-    ids = articles["article_id"]
+    order = np.lexsort((np.arange(len(leads)), ~is_lead, leads))
+    starts = np.flatnonzero(is_lead[order])
+    cuts = starts[np.searchsorted(starts, np.arange(0, len(order), _ROWS))[1:] - 1]
+    for rows in np.split(order, np.unique(cuts[cuts > 0])) if len(order) else []:
+        piece = _cluster_piece(rows, articles, counts, groups, sizes, to_lead, settings)
+        yield piece, _summary_table(piece)
+
+
+def _cluster_piece(
+    rows: np.ndarray,
+    articles: pa.Table,
+    counts: pa.Table,
+    groups: Groups,
+    sizes: np.ndarray,
+    to_lead: _ToLead,
+    settings: Settings,
+) -> pa.Table:
+    mine, leads = articles.take(pa.array(rows)), groups.leads[rows]
+    texts, is_lead, ids = mine["distinct"].to_numpy(), leads == rows, articles["article_id"]
+    size, scores, places = sizes[leads], to_lead.scores, to_lead.places[texts]
+    theirs = verify.Scores(*(column[places[places >= 0]] for column in scores))
+    relation = np.full(len(rows), "identical", object)
+    relation[places >= 0] = verify.relations(theirs, settings.similarity_floor)
     lead_ids = ids.take(pa.array(leads))
-
-    def to_lead(values: np.ndarray) -> np.ndarray:
-        everyone = np.ones(n, np.float32)
-        everyone[followers] = values
-        return everyone[numbers]
-
-    relation = np.full(n, "identical", object)
-    relation[followers] = verify.relations(scores, settings.similarity_floor)
-    relation = relation[numbers]
+    counted = counts.take(pa.array(texts))
     columns = {
-        "article_id": ids,
+        "article_id": mine["article_id"],
         "cluster_id": lead_ids,
-        "story_id": ids.take(pa.array(groups.stories)),
-        "cluster_size": sizes.astype(np.int32),
+        "story_id": ids.take(pa.array(groups.stories[rows])),
+        "cluster_size": size.astype(np.int32),
         "is_lead": is_lead,
         "lead_id": lead_ids,
-        "relation": np.where(is_lead, np.where(sizes > 1, "lead", "single"), relation),
-        "jaccard": to_lead(scores.jaccard),
-        "containment": to_lead(scores.containment_left),
-        "lead_containment": to_lead(scores.containment_right),
-        "shingles": distinct["shingles_counted"].to_numpy()[numbers],
-        "template_shingles": distinct["template_shingles"].to_numpy()[numbers],
-        **{name: articles[name] for name in ("agency", "source", "published_at", "title")},
+        "relation": np.where(is_lead, np.where(size > 1, "lead", "single"), relation),
+        "jaccard": to_lead.column(scores.jaccard, texts),
+        "containment": to_lead.column(scores.containment_left, texts),
+        "lead_containment": to_lead.column(scores.containment_right, texts),
+        "shingles": counted["shingles_counted"],
+        "template_shingles": counted["template_shingles"],
+        **{name: mine[name] for name in ("agency", "source", "published_at", "title")},
     }
-    table = pa.table({name: columns[name] for name in CLUSTERS.names}).cast(CLUSTERS)
-    return table.sort_by(
-        [("cluster_id", "ascending"), ("is_lead", "descending"), ("article_id", "ascending")]
-    )
+    return pa.table({name: columns[name] for name in CLUSTERS.names}).cast(CLUSTERS)
 
 
-def _pair_table(
-    articles: pa.Table, distinct: pa.Table, leads: np.ndarray, pairs: Pairs, settings: Settings
-) -> pa.Table:
-    """Pairs that reach the floor; identical texts stand for one another through the first of them.
+def pair_pieces(
+    articles: pa.Table, counts: pa.Table, leads: np.ndarray, pairs: Pairs, settings: Settings
+) -> Iterator[pa.Table]:
+    """The table ``pairs``, some rows at a time: those that reach the floor, rising by their ids.
 
-    So a hundred thousand copies of one flash make as many rows, not their square.
+    Identical texts stand for one another through the first of them. So a hundred thousand copies of
+    one flash make as many rows, not their square.
     """
     numbers = articles["distinct"].to_numpy()
-    _, first = np.unique(numbers, return_index=True)
-    again = np.setdiff1d(np.arange(len(numbers)), first)
-    shingles = distinct["shingles_counted"].to_numpy()[numbers]
-    kept = pairs.scores.similarity >= np.float32(settings.similarity_floor)
-    scores = verify.Scores(*(column[kept] for column in pairs.scores))
-    # Texts follow the time of publication, articles their ids.
-    ends = np.stack([first[pairs.left[kept]], first[pairs.right[kept]]])
-    scores = verify.turned(scores, ends[0] > ends[1])
-    left = np.concatenate([ends.min(axis=0), first[numbers[again]]])
-    right = np.concatenate([ends.max(axis=0), again])
-    ones = np.ones(len(again), np.float32)
-    similarity = np.concatenate([scores.similarity, ones])
+    first = np.full(counts.num_rows, -1)
+    first[numbers[::-1]] = np.arange(len(numbers))[::-1]
+    again = np.flatnonzero(first[numbers] != np.arange(len(numbers)))
+    kept = np.flatnonzero(pairs.scores.similarity >= np.float32(settings.similarity_floor))
+    # Texts follow the time of publication, articles their ids. A pair of equal texts has no scores.
+    ends = np.sort([first[pairs.left[kept]], first[pairs.right[kept]]], axis=0)
+    left = np.concatenate([ends[0], first[numbers[again]]])
+    right = np.concatenate([ends[1], again])
+    of_pair = np.concatenate([kept, np.full(len(again), -1)])
+    order = np.lexsort((right, left))
+    for part in spans(len(order), _ROWS):
+        rows = order[part]
+        yield _pair_piece(
+            (left[rows], right[rows]), of_pair[rows], articles, counts, leads, pairs, settings
+        )
+
+
+def _pair_piece(
+    ends: tuple[np.ndarray, np.ndarray],
+    of_pair: np.ndarray,
+    articles: pa.Table,
+    counts: pa.Table,
+    leads: np.ndarray,
+    pairs: Pairs,
+    settings: Settings,
+) -> pa.Table:
+    (left, right), equal = ends, of_pair < 0
+    numbers = articles["distinct"].to_numpy()
+    # Where texts are equal, whatever stands here is replaced by 1.
+    at = np.where(equal, 0, of_pair)
+    scores = verify.Scores(
+        *(np.append(column, column.dtype.type(1))[at] for column in pairs.scores)
+    )
+    turned = np.append(pairs.left, -1)[at] != numbers[left]
+    scores = verify.turned(scores, turned)
+    relation = np.where(equal, "identical", verify.relations(scores, settings.similarity_floor))
+    similarity, jaccard, in_right, in_left, held, cosine, agreement = (
+        np.where(equal, np.float32(1), column)
+        for column in (
+            scores.similarity,
+            scores.jaccard,
+            scores.containment_left,
+            scores.containment_right,
+            scores.held,
+            scores.cosine,
+            scores.agreement,
+        )
+    )
+    shingles = counts["shingles_counted"].to_numpy()[numbers[right]]
     ids, times = articles["article_id"], articles["published_at"]
-    cluster_ids = ids.take(pa.array(leads[left]))
-    together = leads[left] == leads[right]
+    cluster_ids = ids.take(pa.array(leads[left], mask=leads[left] != leads[right]))
     columns = {
         "left_id": ids.take(pa.array(left)),
         "right_id": ids.take(pa.array(right)),
-        "cluster_id": pc.if_else(pa.array(together), cluster_ids, pa.scalar(None, pa.string())),
-        "relation": np.concatenate(
-            [
-                verify.relations(scores, settings.similarity_floor),
-                np.full(len(again), "identical", object),
-            ]
-        ),
+        "cluster_id": cluster_ids,
+        "relation": relation,
         "similarity": similarity,
         "score": verify.probability(similarity),
-        "jaccard": np.concatenate([scores.jaccard, ones]),
-        "containment_left": np.concatenate([scores.containment_left, ones]),
-        "containment_right": np.concatenate([scores.containment_right, ones]),
-        "held": np.concatenate([scores.held, ones]),
-        "cosine": np.concatenate([scores.cosine, ones]),
-        "agreement": np.concatenate([scores.agreement, ones]),
-        "shared_shingles": np.concatenate([scores.shared, shingles[again]]),
+        "jaccard": jaccard,
+        "containment_left": in_right,
+        "containment_right": in_left,
+        "held": held,
+        "cosine": cosine,
+        "agreement": agreement,
+        "shared_shingles": np.where(equal, shingles, scores.shared),
         "hours_apart": _hours_apart(times.take(pa.array(left)), times.take(pa.array(right))),
     }
-    table = pa.table({name: columns[name] for name in PAIRS.names}).cast(PAIRS)
-    return table.sort_by([("left_id", "ascending"), ("right_id", "ascending")])
+    return pa.table({name: columns[name] for name in PAIRS.names}).cast(PAIRS)
 
 
 def _hours_apart(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -28,12 +27,12 @@ from dedup.pipeline.renewal.memory import Memory
 from dedup.pipeline.renewal.output import grown, parts_of
 from dedup.pipeline.renewal.parts import Published, lost
 from dedup.pipeline.run import Progress, Renewal, described, new_id
-from dedup.pipeline.sign import sign_shard
+from dedup.pipeline.scratch import check_room, scratch
+from dedup.pipeline.verbs import perform
 from dedup.schemas import CLUSTERS, INBOX_FILES, REJECTS, SIGNED
 from dedup.settings import Limits, Settings
 from dedup.sources import (
     InboxFile,
-    Shard,
     fingerprint,
     new_files,
     plan_new,
@@ -95,13 +94,14 @@ def begin_new(
         down = pa.concat_arrays([down, read_ids(name).cast(pa.string())])
     known = Memory.table(files, state, "retracted")["article_id"].combine_chunks()
     down = pc.unique(down.filter(pc.invert(pc.is_in(down, value_set=known))))
-    base = Path(store.root) / "work" if store.is_local else Path(tempfile.gettempdir())
+    base = scratch(output, settings)
     if not arrivals.files and not len(down) and not rebuild:
         if previous:  # whose last step may have been cut short
             store.settle(store.manifest(previous).get("keep_runs", settings.keep_runs))
             _clear(base, str(output))
         return None
     shards = plan_new(arrivals.files, settings)
+    check_room(base, shards)
     run_id, started_at = new_id()
     key = hashlib.sha256(
         repr([previous, settings.fingerprint(), rebuild, down.to_pylist(), shards]).encode()
@@ -217,10 +217,9 @@ def cluster_new(
         if run is None:
             check_silence(str(output), limits)
             return read(output) if Store(output).runs() else None
-        work = Workspace(Path(run.folder))
-        for number, shard in enumerate(run.shards):
+        for number in range(len(run.shards)):
             report("sign", number, len(run.shards))
-            sign_shard(Shard(**shard), number, settings, work)
+            perform("sign", run, number, settings)
         report("renew", 0, 1)
         renew(run, settings)
         check(run, limits)
@@ -293,7 +292,7 @@ def _renew(run: Renewal, settings: Settings, work: Workspace) -> dict[str, Any]:
     memory = Memory.load(StateFiles(run.output), state)
     if run.rebuild:
         memory = memory.forgotten(_published(store, run.previous))
-    signed = _with_files(work.read_all("signed-", SIGNED), run)
+    signed = _with_files(work.read_all("signed-", SIGNED).drop_columns(["sketch"]), run)
     rejects = work.read_all("rejects-", REJECTS)
     renewed = renew_memory(memory, signed, pa.array(run.retract, pa.string()), run.run_id, settings)
     published = Published(store, run.previous, {"lineage"} if run.rebuild else None)
@@ -309,7 +308,7 @@ def _renew(run: Renewal, settings: Settings, work: Workspace) -> dict[str, Any]:
     work.note("state", memory.save(settings.fingerprint(), settings.threads))
     _set_aside(work, parts)
     seconds = round(time.perf_counter() - started, 3)
-    signing = sum(note["seconds"] for note in work.notes("signed-"))
+    signing = sum(note["seconds"] for note in work.notes("sign-"))
     came = pa.concat_tables([rejects, renewed.arrivals.rejects])["reason"]
     return work.note(
         "renewed",

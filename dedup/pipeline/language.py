@@ -44,14 +44,14 @@ def terms(tokens: Ragged, settings: Settings) -> Terms:
         Of each text.
     """
 
-    def heaviest(part: slice) -> Terms:
-        words, counts = shingle.word_sets(tokens.part(part))
-        shares = frequencies(words.values)
-        mask = story.heaviest(words, counts, shares)
-        return Terms(words.keep(mask), counts[mask], shares[mask].astype(np.float32))
+    def of(part: slice) -> Terms:
+        mine = tokens.part(part)
+        everything = np.ones(len(mine.values), bool)
+        counted = shingle.counted(mine, everything, everything)
+        return heaviest(counted.words, counted.counts)
 
     parts = spans(len(tokens.lengths), ARTICLES)
-    found = list(in_order(heaviest, parts, settings.threads))
+    found = list(in_order(of, parts, settings.threads))
     return Terms(
         Ragged.joined([piece.words for piece in found], pa.uint64()),
         np.concatenate([np.empty(0, np.uint32), *(piece.counts for piece in found)]),
@@ -59,19 +59,34 @@ def terms(tokens: Ragged, settings: Settings) -> Terms:
     )
 
 
+def heaviest(words: Ragged, counts: np.ndarray) -> Terms:
+    """The heaviest of each text's words.
+
+    Parameters
+    ----------
+    words : Ragged of uint64
+        Distinct words of each text.
+    counts : ndarray of uint32
+        How often each of `words.values` stands in its text.
+    """
+    shares = frequencies(words.values)
+    mask = story.heaviest(words, counts, shares)
+    return Terms(words.keep(mask), counts[mask], shares[mask].astype(np.float32))
+
+
 def frequencies(hashes: np.ndarray) -> np.ndarray:
     """Share of tokens, 0 to 1, that each hashed word (uint64) has in the language: float64."""
     return background.frequencies(background.background(_tokens), hashes)
 
 
-def rarity(words: Ragged) -> np.ndarray:
-    """Inverse document frequency, ln(1 + 1 / share of texts), of each of `words.values`: float32.
+def rarity(words: np.ndarray) -> np.ndarray:
+    """Inverse document frequency, ln(1 + 1 / share of texts), of each word (uint64): float32.
 
-    As `verify.rarity`, with the texts of the language at large for a corpus.
+    As `verify.Rarity`, with the texts of the language at large for a corpus.
     """
-    return np.log1p(1 / story.expected(frequencies(words.values))).astype(np.float32)
+    return np.log1p(1 / story.expected(frequencies(words))).astype(np.float32)
 
 
 def _tokens(texts: pa.LargeStringArray) -> Ragged:
     found = tokenise(texts, whole(texts))
-    return Ragged(found.hashes, found.offsets)
+    return Ragged(shingle.shortened(found.hashes), found.offsets)

@@ -1,181 +1,200 @@
-"""Second verb: signed articles to verified pairs.
+"""Fifth and sixth verb: candidate pairs, and their scores.
 
-Law: articles are put in the order of their ids before anything looks at them, so the order in which
-they came decides nothing but which of two articles with one id is kept.
+Law: a candidate is looked for among all texts, and scored on its two texts alone; so both go in
+parts, in any order, anywhere.
 """
 
 from __future__ import annotations
 
-import time
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from dedup.numbering import number
-from dedup.pipeline import evidence, furniture, language
-from dedup.pipeline.evidence import published_or_never
-from dedup.plan import Plan, plan
-from dedup.ragged import Ragged
-from dedup.schemas import CANDIDATES, FORMS, MATCHED, REJECTS, SCORED, SIGNED
+from dedup.numbering import totals
+from dedup.pipeline import exchange
+from dedup.pipeline.bodies import Bodies
+from dedup.pipeline.sign import sketch_scale
+from dedup.pipeline.sketch import banded
+from dedup.ragged import Ragged, Stored
+from dedup.schemas import CANDIDATES, FORMS, PROPOSED, SCORED, SKETCHED, WORDS
 from dedup.settings import Settings
 from dedup.stages import candidates, shingle, sign, verify
-from dedup.threads import ARTICLES, in_order, spans, together
+from dedup.threads import ARTICLES, in_order, spans
 from dedup.workspace import Workspace
 
-_JACCARD = 0.7
-"""Jaccard of an evenly edited copy is at least this share of its similarity."""
+_BANDED = 250_000
+"""Texts for each unit of bands; a unit works on all texts, a band at a time."""
+
+_WORDS = 8_000_000
+"""Words that are counted at a time."""
+
+_UNIT = 1_000_000
+"""Candidate pairs of one unit of mapped work."""
 
 
-class Prepared(NamedTuple):
-    """Distinct texts, and the articles that have them.
+def proposals(settings: Settings, work: Workspace) -> int:
+    """Units that candidates are looked for in: one for the sketches, the others for the bands."""
+    texts = work.read("texts").num_rows
+    return 1 + min(1 + texts // _BANDED, banded(settings).bands)
 
-    Attributes
+
+def propose(settings: Settings, work: Workspace, number: int, of: int) -> dict[str, Any]:
+    """Look for candidates by sketches, or in some bands: one of so many units."""
+    sketched = work.read_all("sketched-", SKETCHED)
+    texts = sketched["text"].to_numpy()
+    rows = np.empty(len(texts), np.int64)
+    rows[texts] = np.arange(len(texts))
+    counted = sketched["shingles_counted"].to_numpy()[rows]
+    if number == 0:
+        pairs, capped = _by_sketch(Stored(sketched["sketch"]), rows, counted, settings)
+    else:
+        bands = range(number - 1, banded(settings).bands if len(texts) else 0, of - 1)
+        pairs, capped = _by_bands(work, bands, rows, np.flatnonzero(counted), settings)
+    work.write_table(f"shared-{number:06}", exchange.to_table(pairs))
+    return {"capped_buckets": capped}
+
+
+def _by_sketch(
+    sketches: Stored, rows: np.ndarray, counted: np.ndarray, settings: Settings
+) -> tuple[exchange.Pairs, int]:
+    """Pairs that share enough sketch hashes, and the number of capped buckets."""
+    index, expected = exchange.indexed(sketches, rows, settings), counted / sketch_scale(settings)
+
+    def worthy(part: slice) -> tuple[np.ndarray, np.ndarray]:
+        keys, counts = candidates.met(index, part, settings.sketch_shared)
+        kept = candidates.worthy(keys, counts, expected)
+        return keys[kept], counts[kept]
+
+    found = in_order(worthy, spans(len(rows), exchange.TEXTS), settings.threads)
+    none = np.empty(0, np.uint64), np.empty(0, np.int32)
+    keys, counts = (np.concatenate(column) for column in zip(none, *found, strict=True))
+    order = np.argsort(keys)
+    keys, counts = keys[order], counts[order]
+    return exchange.Pairs(keys, counts, np.zeros(len(keys), np.int32)), index.capped
+
+
+def _by_bands(
+    work: Workspace, bands: range, rows: np.ndarray, members: np.ndarray, settings: Settings
+) -> tuple[exchange.Pairs, int]:
+    """Pairs with equal keys in some of the bands, and the number of capped buckets."""
+    tables = work.read_each("bands-")
+
+    def of_band(band: int) -> candidates.Proposals:
+        keys = np.concatenate([table[f"band-{band}"].to_numpy() for table in tables])
+        return candidates.band_pairs(keys[rows], members, settings.bucket_cap)
+
+    found = list(in_order(of_band, bands, settings.threads))
+    keys = np.concatenate([np.empty(0, np.uint64), *(band.keys for band in found)])
+    keys, counts = candidates.counted(keys)
+    pairs = exchange.Pairs(keys, np.zeros(len(keys), np.int64), counts)
+    return pairs, sum(band.capped for band in found)
+
+
+def collect(work: Workspace) -> dict[str, Any]:
+    """Put together what the parts proposed, and how many texts have each word."""
+    found = {"candidates": 0, "candidates_by_lsh": 0, "candidates_by_sketch": 0}
+    tables = work.read_each("shared-")
+
+    def proposed() -> Iterator[pa.RecordBatch]:
+        for pairs in exchange.summed(tables):
+            generators = candidates.LSH * (pairs.bands > 0).astype(np.uint8)
+            generators |= candidates.SKETCH * (pairs.hashes > 0)
+            found["candidates"] += len(generators)
+            for name, bit in _GENERATORS.items():
+                found[f"candidates_by_{name}"] += int((generators & bit > 0).sum())
+            columns = [pa.array(pairs.keys), pa.array(generators)]
+            yield pa.RecordBatch.from_arrays(columns, schema=PROPOSED)
+
+    work.write("proposed", PROPOSED, proposed())
+    work.write_table("rarity", _frequent(work, "words-"))
+    work.write_table("vocabulary", _frequent(work, "terms-"))
+    matched = work.read("matched")
+    ids, first = matched["article_id"].combine_chunks(), first_articles(matched["distinct"])
+    named = (
+        candidate_table(ids, first, _candidates(batch))
+        for batch in work.read("proposed").to_batches()
+    )
+    work.write("out-candidates", CANDIDATES, named)
+    return found
+
+
+_GENERATORS = {"lsh": candidates.LSH, "sketch": candidates.SKETCH}
+
+
+def _candidates(rows: pa.Table | pa.RecordBatch) -> candidates.Candidates:
+    left, right = candidates.ends(rows["key"].to_numpy())
+    return candidates.Candidates(left, right, rows["generators"].to_numpy())
+
+
+def _frequent(work: Workspace, prefix: str) -> pa.Table:
+    """Words of these tables that two or more texts have, and how many do, as `schemas.WORDS`."""
+    tables = [[table[name].to_numpy() for name in WORDS.names] for table in work.read_each(prefix)]
+    pieces = [(np.empty(0, np.uint64), np.empty(0, np.int64))]
+    for span in exchange.spans(sum(len(words) for words, _ in tables) // _WORDS + 1):
+        within = [pieces[0]]
+        for words, texts in tables:
+            first, last = np.array(span, np.uint64)
+            cut = slice(np.searchsorted(words, first), np.searchsorted(words, last, "right"))
+            within.append((words[cut], texts[cut]))
+        words, texts = totals(*(np.concatenate(column) for column in zip(*within, strict=True)))
+        pieces.append((words[texts > 1], texts[texts > 1]))
+    columns = [pa.array(np.concatenate(column)) for column in zip(*pieces, strict=True)]
+    return pa.Table.from_arrays(columns, schema=WORDS)
+
+
+def units(work: Workspace) -> int:
+    """Parts that candidates are scored in."""
+    return -(-work.read("proposed").num_rows // _UNIT) or 1
+
+
+def score(settings: Settings, work: Workspace, number: int) -> dict[str, Any]:
+    """Score one part of the candidates: what may be clustered, and what fills in one form."""
+    part = work.read("proposed").slice(number * _UNIT, _UNIT)
+    found = _candidates(part)
+    scores = Bodies(work, settings).score(found.left, found.right)
+    kept, forms = sifted(scores, found, settings)
+    work.write_table(f"scored-{number:06}", kept)
+    work.write_table(f"forms-{number:06}", forms)
+    return {"scored": len(found.left)}
+
+
+def first_articles(numbers: pa.ChunkedArray) -> np.ndarray:
+    """First article, by position, of each text by number: int64.
+
+    Parameters
     ----------
-    articles : pa.Table
-        Signed articles in the order of their ids, each id once.
-    rejects : pa.Table
-        Rows whose id came before.
-    numbers : ndarray of int64, shape (n_articles,)
+    numbers : ChunkedArray of int64, shape (n_articles,)
         Number of each article's text.
-    first : ndarray of int64, shape (n_texts,)
-        First article that has each text.
-    shingles : ndarray of int64, shape (n_texts,)
-        Distinct shingles of each text, template included.
-    template : pa.Table
-        What was left out of them, as `schemas.TEMPLATE`.
-    texts : evidence.Texts
     """
-
-    articles: pa.Table
-    rejects: pa.Table
-    numbers: np.ndarray
-    first: np.ndarray
-    shingles: np.ndarray
-    template: pa.Table
-    texts: evidence.Texts
+    texts = numbers.to_numpy()
+    first = np.full(texts.max(initial=-1) + 1, -1)
+    first[texts[::-1]] = np.arange(len(texts))[::-1]
+    return first
 
 
-def prepare(signed: pa.Table, settings: Settings) -> Prepared:
-    """Put signed articles in order, collapse equal texts, and take the template out of them."""
-    articles, rejects = _unique_ids(signed)
-    numbers, first = _distinct_texts(articles)
-    names = articles["source"].combine_chunks().take(pa.array(first))
-    places = articles["place"].to_numpy()[first]
-    tokens = Ragged.gather(signed["tokens"], places)
-    shingles = shingled(tokens, settings)
-    kept, left_out = furniture.without_template(shingles, names, settings)
-    sources = articles["source"].combine_chunks()
-    texts = evidence.Texts(
-        tokens,
-        Ragged.gather(signed["quoted"], places),
-        kept,
-        evidence.first_hours(articles["published_at"], numbers),
-        evidence.only_outlets(sources, numbers, sources, settings),
-    )
-    return Prepared(articles, rejects, numbers, first, shingles.lengths, left_out, texts)
+def candidate_table(
+    ids: pa.Array, first: np.ndarray, found: candidates.Candidates
+) -> pa.RecordBatch:
+    """Candidates by the smallest ids of the articles that have the texts, as pairs are.
 
-
-def match(settings: Settings, work: Workspace) -> dict[str, Any]:
-    """Find and verify the pairs of all signed shards; the tables lie in the workspace after.
-
-    Returns
-    -------
-    dict
-        Counts: ``articles``, ``distinct`` texts, ``candidates`` by generator, ``capped_buckets``,
-        ``template_shingles``, ``shingles``.
+    Parameters
+    ----------
+    ids : Array
+        Of the articles, sorted.
+    first : ndarray of int64
+        As of :func:`first_articles`.
+    found : candidates.Candidates
+        Pairs of these texts.
     """
-    started = time.perf_counter()
-    ready = prepare(work.read_all("signed-", SIGNED), settings)
-    articles, texts = ready.articles, ready.texts
-    (given, body), (found, capped) = together(
-        settings.threads,
-        lambda: evidence.gathered(texts, settings),
-        lambda: _candidates(texts.shingles, settings),
-    )
-    (kept, forms), terms = together(
-        settings.threads,
-        lambda: scored(given, found, settings),
-        lambda: language.terms(texts.tokens.keep(body), settings),
-    )
-    distinct = evidence.to_table(given, kept, terms, ready.shingles)
-    matched = articles.append_column(MATCHED.field("distinct"), pa.array(ready.numbers))
-    tables = {
-        "distinct": distinct,
-        "matched": matched.select(MATCHED.names).cast(MATCHED),
-        "rejects-duplicates": ready.rejects,
-        "scored": kept,
-        "forms": forms,
-        "out-template": ready.template,
-        "out-candidates": candidate_table(articles["article_id"], ready.numbers, found),
-    }
-    for name, table in tables.items():
-        work.write_table(name, table)
-    generators = found.generators
-    return work.note(
-        "matched",
-        {
-            "articles": articles.num_rows,
-            "distinct": len(ready.first),
-            "repeated_rows": ready.rejects.num_rows,
-            "shingles": int(ready.shingles.sum()),
-            "template_shingles": int(ready.shingles.sum()) - len(texts.shingles.values),
-            "candidates": len(generators),
-            "candidates_by_lsh": int((generators & candidates.LSH > 0).sum()),
-            "candidates_by_sketch": int((generators & candidates.SKETCH > 0).sum()),
-            "capped_buckets": capped,
-            "seconds": round(time.perf_counter() - started, 3),
-        },
-    )
-
-
-def _unique_ids(signed: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Articles in the order of their ids, each id once with its `place` in `signed`; and rejects.
-
-    Of several rows with one id the first is kept.
-    """
-    flat = signed.drop_columns(["tokens", "quoted"]).combine_chunks()
-    flat = flat.append_column("place", pa.array(np.arange(flat.num_rows)))
-    flat = flat.sort_by([("article_id", "ascending"), ("place", "ascending")])
-    ids = flat["article_id"].combine_chunks()
-    again = np.zeros(len(ids), bool)
-    again[1:] = pc.equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
-    articles, repeated = flat.filter(pa.array(~again)), flat.filter(pa.array(again))
-    kept = articles.take(pa.array(np.cumsum(~again)[again] - 1))
-    same_text = pc.equal(kept["text_hash"], repeated["text_hash"])
-    detail = pc.binary_join_element_wise(
-        "kept is row", kept["row"].cast(pa.string()), "of", kept["file"], " "
-    )
-    columns = {
-        "row": repeated["row"],
-        "article_id": repeated["article_id"],
-        "reason": pc.if_else(same_text, "repeated_row", "duplicate_id"),
-        "detail": detail,
-        "file": repeated["file"],
-    }
-    return articles, pa.table(columns).cast(REJECTS)
-
-
-def _distinct_texts(articles: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """Number of each article's text, and the first article that has each text.
-
-    Texts are numbered, and articles are first, in the order of publication: undated ones last, of
-    equal times the text with the smaller hash, the article with the smaller id. A text without
-    tokens (hash 0) is the same as no other.
-    """
-    hashes = articles["text_hash"].to_numpy()
-    numbers, found = number(hashes)
-    empty = hashes == 0
-    numbers[empty] = found + np.arange(empty.sum())
-    published = published_or_never(articles["published_at"])
-    order = np.lexsort((hashes, published))  # equal ones stay in the order of their ids
-    _, places, texts = np.unique(numbers[order], return_index=True, return_inverse=True)
-    by_place = np.argsort(places)
-    ranks = np.empty(len(places), np.int64)
-    ranks[by_place] = np.arange(len(places))
-    numbers[order] = ranks[texts]
-    return numbers, order[places[by_place]]
+    # Positions follow the ids, and left is the smaller.
+    pair = np.sort([first[found.left], first[found.right]], axis=0)
+    generators = np.array([list(_GENERATORS.values())]) & found.generators[:, None] > 0
+    of_pair, generator = np.nonzero(generators)
+    names = pa.array(_GENERATORS).take(pa.array(generator))
+    columns = [ids.take(pa.array(end[of_pair])) for end in pair]
+    return pa.RecordBatch.from_arrays([*columns, names], schema=CANDIDATES)
 
 
 def shingled(tokens: Ragged, settings: Settings) -> Ragged:
@@ -188,12 +207,6 @@ def shingled(tokens: Ragged, settings: Settings) -> Ragged:
     return Ragged.joined(list(pieces), pa.uint64())
 
 
-def banded(settings: Settings) -> Plan:
-    """Bands and rows that keep the settings' promise."""
-    floor = _JACCARD * settings.similarity_floor
-    return plan(floor, settings.recall_at_floor, settings.num_perm)
-
-
 def signed(shingles: Ragged, settings: Settings) -> np.ndarray:
     """Signatures: uint32, shape (n_texts, num_perm)."""
     pieces = in_order(
@@ -204,62 +217,10 @@ def signed(shingles: Ragged, settings: Settings) -> np.ndarray:
     return np.concatenate([np.empty((0, settings.num_perm), np.uint32), *pieces])
 
 
-def _candidates(shingles: Ragged, settings: Settings) -> tuple[candidates.Candidates, int]:
-    """Candidates of both generators, and the number of capped buckets."""
-    banding, cap = banded(settings), settings.bucket_cap
-    signatures = signed(shingles, settings)
-    members = np.flatnonzero(shingles.lengths)
-    bands = in_order(
-        lambda band: candidates.band_pairs(
-            signatures, members, range(band * banding.rows, (band + 1) * banding.rows), cap
-        ),
-        range(banding.bands),
-        settings.threads,
-    )
-    scale = settings.representation.scale * settings.sketch_scale
-    sketches = candidates.sketch(shingles, scale)
-    by_sketch = candidates.sketch_pairs(sketches, settings.sketch_shared, cap)
-    by_lsh = list(bands)
-    capped = by_sketch.capped + sum(band.capped for band in by_lsh)
-    return candidates.union(by_lsh, by_sketch), capped
-
-
-def candidate_table(
-    ids: pa.ChunkedArray, numbers: np.ndarray, found: candidates.Candidates
-) -> pa.Table:
-    """Candidates by the smallest ids of the articles that have the texts, as pairs are.
-
-    Parameters
-    ----------
-    ids : ChunkedArray
-        Of the articles, sorted.
-    numbers : ndarray of int64, shape (n_articles,)
-        Number of each article's text.
-    found : candidates.Candidates
-        Pairs of these texts.
-    """
-    ids = ids.combine_chunks()
-    texts, places = np.unique(numbers, return_index=True)
-    first = np.empty(numbers.max(initial=-1) + 1, np.int64)
-    first[texts] = places
-    tables = []
-    for generator, bit in (("lsh", candidates.LSH), ("sketch", candidates.SKETCH)):
-        chosen = (found.generators & bit) > 0
-        # Positions follow the ids, and left is the smaller.
-        pair = np.sort([first[found.left[chosen]], first[found.right[chosen]]], axis=0)
-        named = pa.array([generator]).take(pa.array(np.zeros(pair.shape[1], np.int64)))
-        columns = [ids.take(pa.array(pair[0])), ids.take(pa.array(pair[1])), named]
-        tables.append(pa.Table.from_arrays(columns, schema=CANDIDATES))
-    return pa.concat_tables(tables)
-
-
-def scored(
-    given: verify.Evidence, found: candidates.Candidates, settings: Settings
+def sifted(
+    scores: verify.Scores, found: candidates.Candidates, settings: Settings
 ) -> tuple[pa.Table, pa.Table]:
     """Candidates similar enough to take part in clustering, and those that fill in one form."""
-    scores = verify.score_all(
-        given, found.left, found.right, settings.shared_floor, settings.threads
-    )
     floor = settings.similarity_floor
     kept = scores.similarity >= np.float32(settings.representation.cohesion * floor)
     forms = verify.forms(scores, floor)

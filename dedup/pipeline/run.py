@@ -101,7 +101,7 @@ def described(run: Run, settings: Settings) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    packages = ("dedup", "numpy", "numba", "scipy", "pyarrow", "datasketch")
+    packages = ("dedup", "numpy", "numba", "pyarrow")
     return {
         "python": platform.python_version(),
         "unicode": unicodedata.unidata_version,

@@ -5,7 +5,6 @@ Law: what a shard becomes depends on its rows and the settings alone, so it is m
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -15,8 +14,8 @@ import pyarrow as pa
 from dedup.ragged import Ragged
 from dedup.schemas import REJECTS, SIGNED
 from dedup.settings import Settings
-from dedup.sources import Batch, Shard, read_shard
-from dedup.stages import refrain, shingle
+from dedup.sources import Batch
+from dedup.stages import candidates, refrain, shingle
 from dedup.stages.credit import Credits, credits
 from dedup.stages.quote import quoted
 from dedup.stages.text import Tokens, tokenise
@@ -24,33 +23,18 @@ from dedup.threads import in_order
 from dedup.workspace import Workspace
 
 
-def sign_shard(shard: Shard, number: int, settings: Settings, work: Workspace) -> dict[str, Any]:
-    """Sign a shard's articles into the workspace, unless that was done before.
-
-    Parameters
-    ----------
-    number : int
-        The shard's place among the run's shards.
+def sign_batches(
+    batches: Iterable[Batch], number: int, settings: Settings, work: Workspace
+) -> dict[str, Any]:
+    """Sign batches of articles into the workspace as the shard of that number.
 
     Returns
     -------
     dict
-        Counts of ``articles``, ``rejects`` and ``dates_unread``, and whether the shard's result
-        was ``reused``.
+        Counts of ``articles``, ``rejects``, ``dates_unread`` and ``tokens``.
     """
-    done = work.noted(f"signed-{number:06}")
-    if done:
-        return {**done, "reused": True}
-    return sign_batches(read_shard(shard, settings), number, settings, work)
-
-
-def sign_batches(
-    batches: Iterable[Batch], number: int, settings: Settings, work: Workspace
-) -> dict[str, Any]:
-    """Sign batches of articles into the workspace as the shard of that number."""
-    started = time.perf_counter()
     rejects: list[pa.RecordBatch] = []
-    counts = {"articles": 0, "rejects": 0, "dates_unread": 0}
+    counts = {"articles": 0, "rejects": 0, "dates_unread": 0, "tokens": 0}
 
     def signed() -> Iterator[pa.RecordBatch]:
         for batch, kept, refused in in_order(
@@ -58,14 +42,14 @@ def sign_batches(
         ):
             rejects.extend([batch.rejects, refused])
             counts["articles"] += kept.num_rows
+            counts["tokens"] += len(kept["tokens"].values)
             counts["rejects"] += batch.rejects.num_rows + refused.num_rows
             counts["dates_unread"] += batch.dates_unread
             yield kept
 
     work.write(f"signed-{number:06}", SIGNED, signed())
     work.write(f"rejects-{number:06}", REJECTS, rejects)
-    seconds = round(time.perf_counter() - started, 3)
-    return work.note(f"signed-{number:06}", {**counts, "seconds": seconds, "reused": False})
+    return counts
 
 
 class Body(NamedTuple):
@@ -93,18 +77,25 @@ def read_body(texts: pa.LargeStringArray, settings: Settings) -> Body:
     """Tokens of the texts, as the settings' profile has them."""
     profile, credited = settings.representation, credits(texts)
     tokens = tokenise(texts, credited.spans, profile.gram)
+    tokens = tokens._replace(hashes=shingle.shortened(tokens.hashes))
     everything = Ragged(tokens.hashes, tokens.offsets)
     rolled = shingle.rolled(everything, settings.shingle_size)
-    kept = ~refrain.inside(rolled, tokens.starts, tokens.ends, tokens.offsets)
-    body = everything.keep(kept)
-    tokens = Tokens(body.values, tokens.starts[kept], tokens.ends[kept], body.offsets)
+    listed = refrain.inside(rolled, tokens.starts, tokens.ends, tokens.offsets)
+    if listed.any():
+        body = everything.keep(~listed)
+        tokens = Tokens(body.values, tokens.starts[~listed], tokens.ends[~listed], body.offsets)
     if profile.quotes:
         inside = quoted(texts, tokens.starts, tokens.offsets)
     else:
         inside = np.zeros(len(tokens.hashes), np.uint8)
-    marks = body._replace(values=inside.astype(np.uint64))
+    marks = Ragged(inside, tokens.offsets)
     hashes = shingle.text_hashes(everything) ^ shingle.text_hashes(marks)
     return Body(tokens, inside, hashes, credited)
+
+
+def sketch_scale(settings: Settings) -> int:
+    """One in this many shingle hashes is kept in a sketch."""
+    return settings.representation.scale * settings.sketch_scale
 
 
 def _sign(articles: pa.RecordBatch, settings: Settings) -> tuple[pa.RecordBatch, pa.RecordBatch]:
@@ -115,9 +106,11 @@ def _sign(articles: pa.RecordBatch, settings: Settings) -> tuple[pa.RecordBatch,
     columns |= {
         "agency": body.credits.agencies,
         "text_hash": pa.array(body.hashes),
-        "tokens": tokens.arrow(),
+        "tokens": tokens._replace(values=shingle.packed(tokens.values)).arrow(),
         "quoted": tokens._replace(values=body.quoted).arrow(),
     }
+    rolled = shingle.rolled(tokens, settings.shingle_size)
+    columns["sketch"] = shingle.sets(candidates.sketch(rolled, sketch_scale(settings))).arrow()
     signed = pa.RecordBatch.from_arrays([columns[name] for name in SIGNED.names], schema=SIGNED)
     long_enough = pa.array(tokens.lengths >= settings.min_tokens)
     return signed.filter(long_enough), _too_short(articles, tokens.lengths, settings.min_tokens)

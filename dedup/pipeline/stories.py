@@ -5,33 +5,105 @@ Law: a story holds whole clusters, so it is told from them and never changes the
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 
-from dedup.numbering import among, number
+from dedup.numbering import among
+from dedup.pipeline import language
 from dedup.pipeline.evidence import first_hours
 from dedup.pipeline.language import Terms
-from dedup.ragged import Ragged
+from dedup.ragged import Stored
+from dedup.schemas import FORMS, SKETCHED
 from dedup.settings import Settings
-from dedup.stages import candidates, story
+from dedup.stages import candidates, linkage, story
 from dedup.threads import ARTICLES, in_order, spans
+from dedup.workspace import Workspace
 
 
-def profiles(given: Terms) -> story.Profiles:
-    """Profiles of texts, by how rare their words are among them."""
-    numbers, _ = number(given.words.values)
-    frequencies = np.empty(numbers.max(initial=-1) + 1)
-    frequencies[numbers] = given.frequencies
-    weights = story.weigh(numbers, given.counts, frequencies, len(given.words.lengths))
-    return story.profiles(given.words, weights)
+class Clusters(NamedTuple):
+    """Some clusters that follow one another in the order of publication.
+
+    Attributes
+    ----------
+    terms : Terms
+        What their texts are about, those of one cluster together.
+    bounds : ndarray of int64, shape (n_clusters + 1,)
+        First text of each cluster, and the end.
+    """
+
+    terms: Terms
+    bounds: np.ndarray
+
+
+def told(
+    clusters: Iterable[Clusters],
+    known: story.Vocabulary,
+    hours: np.ndarray,
+    unlike: np.ndarray,
+    settings: Settings,
+) -> np.ndarray:
+    """First cluster of each one's story, by place: int32, shape (n_clusters,).
+
+    Parameters
+    ----------
+    clusters : iterable of Clusters
+    known : story.Vocabulary
+    hours : ndarray of float64, shape (n_clusters,)
+        First publication of each cluster, in hours; rising, NaN where unknown, these last.
+    unlike : ndarray of uint64
+        Pairs of places, packed and rising, of clusters that are no reports of one event.
+    settings : Settings
+    """
+    far = story.reach(hours, settings.story_hours)
+
+    def found() -> Iterator[linkage.Found]:
+        for place, pairs in alike(clusters, known, far, 0, settings):
+            kept = ~among(candidates.pack(pairs.left, pairs.right), unlike)
+            left, right, cosine = (column[kept] for column in pairs)
+            yield linkage.Found(left, right, cosine, far.of_all_from(place))
+
+    limits = linkage.Limits(hours, settings.story_hours, settings.story_floor)
+    return linkage.join(found(), limits, np.broadcast_to(-1, len(hours)))
+
+
+def alike(
+    clusters: Iterable[Clusters],
+    known: story.Vocabulary,
+    far: story.Reach,
+    start: int,
+    settings: Settings,
+) -> Iterator[tuple[int, story.Pairs]]:
+    """Pairs of the clusters at places from `start` on; and the place up to which all are told."""
+
+    def profiled(piece: Clusters) -> story.Profiles:
+        return story.profiles(*piece.terms, piece.bounds, known)
+
+    def blocks() -> Iterator[tuple[story.Index, slice]]:
+        pieces = in_order(profiled, clusters, settings.threads)
+        for index in story.indices(pieces, far, story.SLICE):
+            first = max(start, index.start)
+            for part in spans(index.stop - first, ARTICLES):
+                yield index, slice(first + part.start, first + part.stop)
+
+    def of_block(block: tuple[story.Index, slice]) -> tuple[int, story.Pairs]:
+        return block[1].stop, story.pairs(block[0], far, block[1])
+
+    return in_order(of_block, blocks(), settings.threads)
+
+
+def vocabulary(terms: Terms) -> story.Vocabulary:
+    """Vocabulary of texts that are all in memory."""
+    hashes, found = np.unique(terms.words.values, return_counts=True)
+    hashes, found = hashes[found > 1], found[found > 1].astype(np.uint32)
+    shares = language.frequencies(hashes).astype(np.float32)
+    return story.vocabulary(hashes, found, shares, len(terms.words.lengths))
 
 
 def stories(
-    articles: pa.Table,
-    distinct: pa.Table,
-    forms: pa.Table,
-    leads: np.ndarray,
-    settings: Settings,
+    articles: pa.Table, leads: np.ndarray, settings: Settings, work: Workspace
 ) -> np.ndarray:
     """Lead of the first cluster of each article's story, by position: int64, shape (n_articles,).
 
@@ -40,35 +112,38 @@ def stories(
     """
     by_cluster, clusters = np.unique(leads, return_inverse=True)  # positions follow the ids
     n = len(by_cluster)
-    first = first_hours(articles["published_at"], clusters)
-    of_texts = np.zeros(distinct.num_rows, np.int64)
-    of_texts[articles["distinct"].to_numpy()] = clusters  # identical texts share a cluster
-    texts = profiles(
-        Terms(
-            Ragged.of(distinct["terms"]),
-            Ragged.of(distinct["term_counts"]).values,
-            Ragged.of(distinct["term_frequencies"]).values,
-        )
-    )
-    index = story.index(story.of_clusters(texts, of_texts, n), first, settings.story_hours)
-    unlike = np.sort(
-        packed(of_texts[forms["left"].to_numpy()], of_texts[forms["right"].to_numpy()])
-    )
-
-    def alike(part: slice) -> story.Pairs:
-        found = story.pairs(index, part)
-        kept = ~among(packed(found.left, found.right), unlike)
-        return story.Pairs(*(column[kept] for column in found))
-
-    found = list(in_order(alike, spans(n, ARTICLES), settings.threads))
-    nothing = np.full(n, -1)
-    joined = story.join(found, first, settings.story_hours, settings.story_floor, nothing)
-    order = np.lexsort((np.arange(n), first, joined))  # NaN sorts last
-    _, starts = np.unique(joined[order], return_index=True)
-    named = np.empty(n, np.int64)
-    named[joined[order[starts]]] = by_cluster[order[starts]]
-    return named[joined][clusters]
+    hours = first_hours(articles["published_at"], clusters)
+    order = np.lexsort((np.arange(n), hours))  # NaN sorts last
+    places = np.empty(n, np.int64)
+    places[order] = np.arange(n)
+    forms = work.read_all("forms-", FORMS)
+    of_texts = np.zeros(work.read("texts").num_rows, np.int64)
+    of_texts[articles["distinct"].to_numpy()] = places[clusters]  # identical texts share a cluster
+    left, right = (of_texts[forms[end].to_numpy()] for end in ("left", "right"))
+    unlike = np.sort(candidates.pack(np.minimum(left, right), np.maximum(left, right)))
+    inputs = _in_order(work, of_texts)
+    first = told(inputs, _kept_vocabulary(work), hours[order], unlike, settings)
+    return by_cluster[order[first]][places[clusters]]
 
 
-def packed(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return candidates.pack(np.minimum(left, right), np.maximum(left, right))
+def _kept_vocabulary(work: Workspace) -> story.Vocabulary:
+    """Vocabulary of all texts, as it was collected."""
+    table, texts = work.read("vocabulary"), work.read("texts").num_rows
+    words, found = table["word"].to_numpy(), table["texts"].to_numpy().astype(np.uint32)
+    return story.vocabulary(words, found, language.frequencies(words).astype(np.float32), texts)
+
+
+def _in_order(work: Workspace, places: np.ndarray) -> Iterator[Clusters]:
+    """Clusters of the texts at the given places, some at a time."""
+    sketched = work.read_all("sketched-", SKETCHED)
+    rows = np.empty(len(places), np.int64)
+    rows[sketched["text"].to_numpy()] = np.arange(len(places))
+    texts = np.argsort(places, kind="stable")
+    starts = np.searchsorted(places[texts], np.arange(places.max(initial=-1) + 2))
+    columns = [Stored(sketched[name]) for name in ("terms", "term_counts", "term_frequencies")]
+    for part in spans(len(starts) - 1, ARTICLES):
+        bounds = starts[part.start : part.stop + 1]
+        mine = rows[texts[bounds[0] : bounds[-1]]]
+        words, counts, shares = (each.gather(mine) for each in columns)
+        work.release()
+        yield Clusters(Terms(words, counts.values, shares.values), bounds - bounds[0])

@@ -18,6 +18,7 @@ from dedup.schemas import ARTICLES, REJECTS
 from dedup.settings import Settings
 from dedup.sources.dates import to_utc
 from dedup.sources.files import printable
+from dedup.sources.utf8 import is_utf8
 
 BATCH_BYTES = 64 * 2**20
 """Bytes of text after which a batch is closed; an article that is larger is a batch alone."""
@@ -200,11 +201,10 @@ def _text(column: pa.Array) -> _Text:
     if not _is_text(column.type):
         return _Text(pa.nulls(len(column), pa.large_string()), column.is_valid(), nowhere)
     raw = column.cast(pa.large_binary())
-    try:
-        return _Text(raw.cast(pa.large_string()), nowhere, nowhere)  # this cast checks UTF-8
-    except pa.ArrowInvalid:
-        values = pa.array([_decoded(value) for value in raw.to_pylist()], pa.large_string())
-        return _Text(values, nowhere, pc.and_(raw.is_valid(), values.is_null()))
+    if is_utf8(raw):
+        return _Text(raw.view(pa.large_string()), nowhere, nowhere)
+    values = pa.array([_decoded(value) for value in raw.to_pylist()], pa.large_string())
+    return _Text(values, nowhere, pc.and_(raw.is_valid(), values.is_null()))
 
 
 def _spelled(column: pa.Array) -> pa.Array:

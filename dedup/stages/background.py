@@ -7,25 +7,37 @@ The lists are those of the `wordfreq` package (Speer, 2022), its small ones, of 
 one in a million. A word common in any of its languages counts as common, because articles often
 come with no language or a wrong one. Its words go through the same tokeniser as the articles', so
 scripts without spaces have the frequencies of their character n-grams.
+
+To read the lists takes a second, so what they come to is kept in the user's cache folder, named by
+all that decides it. Where nothing can be kept there, the lists are read.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import inspect
+import os
+import sys
+import unicodedata
+import uuid
+import zipfile
 from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from dedup.lookup import Lookup, slot_of, spread
 from dedup.ragged import Ragged
 
 UNKNOWN = 1e-7
 """Frequency, as a share of tokens, of a word in no list: a tenth of the rarest there."""
-
-_TOP_BITS = 18
-"""As many as there are words, so that a lookup is one step or two."""
 
 Tokenise = Callable[[pa.LargeStringArray], Ragged]
 
@@ -35,44 +47,50 @@ class Background(NamedTuple):
 
     Attributes
     ----------
-    hashes : ndarray of uint64, shape (n_words,)
-        Sorted token hashes.
-    frequencies : ndarray of float64, shape (n_words,)
-        Share of all tokens, 0 to 1, in the language where it is largest; from wordfreq.
-    starts : ndarray of int64
-        Place of the first hash with each value of the upper `_TOP_BITS`, and the end.
+    known : Lookup
+        Token hashes.
+    frequencies : ndarray of float64, shape (n_slots,)
+        Share of all tokens, 0 to 1, that the token in each slot has in the language where it is
+        largest; from wordfreq.
     """
 
-    hashes: np.ndarray
+    known: Lookup
     frequencies: np.ndarray
-    starts: np.ndarray
 
 
 @functools.cache
 def background(tokenise: Tokenise) -> Background:
     """The frequencies of all languages, by the tokeniser's hashes; made once per process."""
-    import wordfreq  # here, because most commands need none of it
+    found = _kept(tokenise)
+    if found is None:
+        found = _read(tokenise)
+        _keep(tokenise, found)
+    return found
+
+
+def frequencies(known: Background, hashes: np.ndarray) -> np.ndarray:
+    """Frequency of each hash (uint64), as float64; `UNKNOWN` where no list has it."""
+    result = np.empty(len(hashes))
+    _look_up(*known.known, known.frequencies, hashes, result)
+    return result
+
+
+def _read(tokenise: Tokenise) -> Background:
+    import wordfreq  # here, because it is seldom needed
 
     pieces = [
         _by_token(wordfreq.get_frequency_list(language, "small"), tokenise)
         for language in sorted(wordfreq.available_languages("small"))
     ]
     hashes = np.concatenate([piece[0] for piece in pieces])
-    frequencies = np.concatenate([piece[1] for piece in pieces])
-    order = np.lexsort((-frequencies, hashes))
-    hashes, frequencies = hashes[order], frequencies[order]
+    listed = np.concatenate([piece[1] for piece in pieces])
+    order = np.lexsort((-listed, hashes))
+    hashes, listed = hashes[order], listed[order]
     largest = np.concatenate([[True], hashes[1:] != hashes[:-1]])
-    hashes = hashes[largest]
-    tops = np.arange(1, 1 << _TOP_BITS, dtype=np.uint64) << np.uint64(64 - _TOP_BITS)
-    starts = np.concatenate([[0], np.searchsorted(hashes, tops), [len(hashes)]])
-    return Background(hashes, frequencies[largest], starts)
-
-
-def frequencies(known: Background, hashes: np.ndarray) -> np.ndarray:
-    """Frequency of each hash (uint64), as float64; `UNKNOWN` where no list has it."""
-    result = np.full(len(hashes), UNKNOWN)
-    _look_up(*known, hashes, result)
-    return result
+    known, slots = spread(hashes[largest])
+    values = np.full(len(known.keys), UNKNOWN)
+    values[slots] = listed[largest]
+    return Background(known, values)
 
 
 def _by_token(bands: list[list[str]], tokenise: Tokenise) -> tuple[np.ndarray, np.ndarray]:
@@ -88,13 +106,62 @@ def _by_token(bands: list[list[str]], tokenise: Tokenise) -> tuple[np.ndarray, n
     return hashes, np.minimum(np.bincount(places, each, minlength=len(hashes)), 1.0)
 
 
-_REST = np.uint64(64 - _TOP_BITS)
+def _kept(tokenise: Tokenise) -> Background | None:
+    """What was kept; None where there is nothing, or nothing whole."""
+    # Archives of arrays are checked by their sums as they are read.
+    with (
+        suppress(OSError, RuntimeError, ValueError, EOFError, KeyError, zipfile.BadZipFile),
+        np.load(_file(tokenise)) as kept,
+    ):
+        known = Lookup(kept["keys"], np.uint64(kept["homes"]))
+        return Background(known, kept["frequencies"])
+    return None
+
+
+def _keep(tokenise: Tokenise, made: Background) -> None:
+    """Keep what was made, where that can be; what was made of anything else goes."""
+    with suppress(OSError, RuntimeError):
+        file = _file(tokenise)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".{uuid.uuid4().hex}")
+        try:
+            with partial.open("wb") as sink:
+                np.savez(
+                    sink,
+                    keys=made.known.keys,
+                    homes=made.known.homes,
+                    frequencies=made.frequencies,
+                )
+            os.replace(partial, file)
+        finally:
+            partial.unlink(missing_ok=True)
+        for other in {*file.parent.glob("wordfreq-*.npz")} - {file}:
+            other.unlink(missing_ok=True)
+
+
+def _file(tokenise: Tokenise) -> Path:
+    """File named by all that decides the frequencies, in the user's cache folder."""
+    digest = hashlib.sha256()
+    for source in _sources(tokenise):
+        digest.update(source.read_bytes())
+    names = ("wordfreq", version("wordfreq"), unicodedata.unidata_version, digest.hexdigest()[:16])
+    # By the XDG rule a relative folder is none.
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    cache = cache if cache.is_absolute() else Path.home() / ".cache"
+    return cache / "dedup" / f"{'-'.join(names)}.npz"
+
+
+def _sources(tokenise: Tokenise) -> list[Path]:
+    """Files that say how words become tokens, and how they are laid out here."""
+    used = (_read, spread, tokenise, *inspect.getclosurevars(tokenise).globals.values())
+    modules = {getattr(thing, "__module__", None) or thing.__name__ for thing in used}
+    files = [Path(str(sys.modules[name].__file__)) for name in sorted(modules)]
+    packages = (file.parent.rglob("*.py") for file in files if file.name == "__init__.py")
+    return [*files, *sorted(chain(*packages))]
 
 
 @njit(cache=True, nogil=True)
-def _look_up(known, frequencies, starts, hashes, result):  # type: ignore[no-untyped-def]
+def _look_up(keys, homes, frequencies, hashes, result):  # type: ignore[no-untyped-def]
     for at in range(len(hashes)):
-        top = np.int64(hashes[at] >> _REST)
-        for place in range(starts[top], starts[top + 1]):
-            if known[place] == hashes[at]:
-                result[at] = frequencies[place]
+        slot = slot_of(keys, homes, hashes[at])
+        result[at] = frequencies[slot] if slot >= 0 else UNKNOWN

@@ -12,7 +12,7 @@ one, because both keep the same shingles wherever they stand.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,10 @@ from dedup.numbering import number, repeating, rising
 from dedup.ragged import Ragged
 
 LSH, SKETCH = np.uint8(1), np.uint8(2)
+
+# A pair whose sketches let expect that even the shorter text is contained by less than this in the
+# other is not worth a look; what is kept in the end has at least twice as much.
+LEAST_EXPECTED = 0.04
 
 
 class Proposals(NamedTuple):
@@ -36,6 +40,24 @@ class Proposals(NamedTuple):
     """
 
     keys: np.ndarray
+    capped: int
+
+
+class Index(NamedTuple):
+    """Texts by the sketch hashes that two or more of them have.
+
+    Attributes
+    ----------
+    buckets : Ragged of int32
+        Buckets that each text is in.
+    members : Ragged of int32
+        Texts that each bucket pairs with all of its others: its first ones, rising.
+    capped : int
+        Buckets of which not every member is among those.
+    """
+
+    buckets: Ragged
+    members: Ragged
     capped: int
 
 
@@ -60,31 +82,37 @@ def sketch(shingles: Ragged, scale: int) -> Ragged:
     return shingles.keep(shingles.values <= np.uint64((1 << 64) // scale - 1))
 
 
-def band_pairs(signatures: np.ndarray, members: np.ndarray, rows: range, cap: int) -> Proposals:
-    """Pairs whose signatures agree in all the given rows, which make one band.
+def band_keys(signatures: np.ndarray, rows: int, bands: int) -> np.ndarray:
+    """Keys of every band of each signature; equal where all the band's rows are.
 
     Parameters
     ----------
     signatures : ndarray of uint32, shape (n, num_perm)
+    rows, bands : int
+        Columns of one band, and how many bands.
+
+    Returns
+    -------
+    ndarray of uint64, shape (bands, n)
+    """
+    keys = np.empty((bands, len(signatures)), np.uint64)
+    _fill_keys(signatures, rows, keys)
+    return keys
+
+
+def band_pairs(keys: np.ndarray, members: np.ndarray, cap: int) -> Proposals:
+    """Pairs with equal keys in one band.
+
+    Parameters
+    ----------
+    keys : ndarray of uint64, shape (n,)
+        Of one band.
     members : ndarray of int64
-        Articles that take part; one without shingles has no signature to speak of.
-    rows : range
-        Columns of the signatures.
+        Articles that take part, rising; one without shingles has no signature to speak of.
     cap : int
         Members of a bucket, by position, that are paired with all of it.
     """
-    hashes = _band_hashes(signatures, members, rows.start, rows.stop)
-    return Proposals(*_bucket_pairs(*_buckets(hashes, members), cap))
-
-
-def band_keys(signatures: np.ndarray, rows: int, bands: int) -> Ragged:
-    """The keys (uint64) of every band of each signature; equal where all the band's rows are."""
-    everyone = np.arange(len(signatures))
-    columns = [
-        _band_hashes(signatures, everyone, band * rows, (band + 1) * rows) for band in range(bands)
-    ]
-    keys = np.stack(columns, axis=1).ravel()
-    return Ragged(keys, np.arange(len(signatures) + 1) * bands)
+    return Proposals(*_bucket_pairs(*_buckets(keys[members], members), cap))
 
 
 def counted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,41 +120,99 @@ def counted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return _runs(np.sort(keys))
 
 
-def sketch_pairs(sketches: Ragged, min_shared: int, cap: int) -> Proposals:
-    """Pairs that share at least `min_shared` sketch hashes.
+def index(spans: Iterable[Ragged], texts: int, cap: int) -> Index:
+    """Index of sketches.
 
     Parameters
     ----------
-    sketches : Ragged of uint64
-    min_shared : int
-        Higher proposes fewer, surer pairs.
+    spans : iterable of Ragged of uint64
+        Sorted hashes of all texts within one range of hashes after the other.
+    texts : int
     cap : int
         Members of a bucket, by position, that are paired with all of it.
     """
-    keys, counts, capped = _shared_hashes(sketches, cap)
-    return Proposals(keys[counts >= min_shared], capped)
+    pieces, sizes = [], [np.empty(0, np.int64)]
+    found = 0
+    for sketches in spans:
+        again = sketches.keep(repeating(*sketches, np.zeros(texts, np.uint64), 2))
+        numbers, distinct = number(again.values)
+        pieces.append(again._replace(values=(numbers + found).astype(np.int32)))
+        sizes.append(np.bincount(numbers, minlength=distinct))
+        found += distinct
+    every = np.concatenate(sizes)
+    buckets = _side_by_side(pieces, texts)
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.minimum(every, cap))])
+    members = np.empty(starts[-1], np.int32)
+    _fill_members(*buckets, starts, members)
+    return Index(buckets, Ragged(members, starts), int((every > cap).sum()))
 
 
-def close_pairs(sketches: Ragged, floor: float, cap: int) -> tuple[np.ndarray, np.ndarray]:
+def met(given: Index, part: slice, least: int) -> tuple[np.ndarray, np.ndarray]:
+    """Packed pairs of the given texts with those before them, and how many hashes each shares.
+
+    Parameters
+    ----------
+    given : Index
+    part : slice
+        The later texts of the pairs.
+    least : int
+        Hashes below which a pair is left out.
+
+    Returns
+    -------
+    keys : ndarray of uint64
+        Sorted by the later text; each pair once.
+    counts : ndarray of int32
+    """
+    return _meet(*given.buckets, *given.members, part.start, part.stop, least)
+
+
+def _side_by_side(pieces: list[Ragged], texts: int) -> Ragged:
+    """Each text's lists of all pieces, one after the other."""
+    offsets = np.zeros(texts + 1, np.int64)
+    for piece in pieces:
+        offsets[1:] += piece.lengths
+    np.cumsum(offsets, out=offsets)
+    values, nexts = np.empty(offsets[-1], np.int32), offsets[:-1].copy()
+    for piece in pieces:
+        _append(*piece, values, nexts)
+    return Ragged(values, offsets)
+
+
+def worthy(keys: np.ndarray, counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Pairs that share enough of their sketches to be candidates: bool.
+
+    Parameters
+    ----------
+    keys, counts : ndarray
+        Packed pairs, and how many hashes each shares.
+    expected : ndarray of float64, shape (n_articles,)
+        Hashes that each article's sketch is expected to have.
+    """
+    left, right = ends(keys)
+    shorter = np.minimum(expected[left], expected[right])
+    return counts >= LEAST_EXPECTED * shorter
+
+
+def close(
+    keys: np.ndarray, counts: np.ndarray, sizes: np.ndarray, floor: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Left and right articles of the pairs whose sketches have a Jaccard of at least `floor`.
 
     An estimate of the articles' own: at s, with n hashes in the union of the sketches, its standard
     error is sqrt(s (1 - s) / n).
+
+    Parameters
+    ----------
+    keys, counts : ndarray
+        Packed pairs, and how many hashes each shares.
+    sizes : ndarray of int64, shape (n_articles,)
+        Hashes of each sketch.
+    floor : float
     """
-    keys, counts, _ = _shared_hashes(sketches, cap)
     left, right = ends(keys)
-    sizes = sketches.lengths
-    close = counts >= floor * (sizes[left] + sizes[right] - counts)
-    return left[close], right[close]
-
-
-def _shared_hashes(sketches: Ragged, cap: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Packed pairs that share a hash, how many they share, and the number of capped buckets."""
-    salts = np.zeros(len(sketches.lengths), np.uint64)
-    again = sketches.keep(repeating(sketches.values, sketches.offsets, salts, 2))
-    keys, capped = _bucket_pairs(*_buckets(again.values, again.owners()), cap)
-    keys.sort()
-    return *_runs(keys), capped
+    near = counts >= floor * (sizes[left] + sizes[right] - counts)
+    return left[near], right[near]
 
 
 def _buckets(hashes: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -140,12 +226,6 @@ def _buckets(hashes: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.nda
     ends = np.cumsum(sizes)
     members = _fill_buckets(numbers, owners, sizes, ends - sizes)
     return members, np.concatenate([np.zeros(1, np.int64), ends[sizes > 0]])
-
-
-def union(by_lsh: list[Proposals], by_sketch: Proposals) -> Candidates:
-    """Pairs of any band or of the sketch join, with their generators."""
-    lsh = rising(np.concatenate([band.keys for band in by_lsh]))
-    return of_generators({LSH: lsh, SKETCH: by_sketch.keys})
 
 
 def of_generators(keys: Mapping[np.uint8, np.ndarray]) -> Candidates:
@@ -172,15 +252,14 @@ _S32 = np.uint64(32)
 
 
 @njit(cache=True, nogil=True)
-def _band_hashes(signatures, members, start, stop):  # type: ignore[no-untyped-def]
-    hashes = np.empty(len(members), np.uint64)
-    for at in range(len(members)):
-        state = np.uint64(start)
-        for row in range(start, stop):
-            state = (state ^ np.uint64(signatures[members[at], row])) * _PRIME
-            state ^= state >> _S32
-        hashes[at] = state
-    return hashes
+def _fill_keys(signatures, rows, keys):  # type: ignore[no-untyped-def]
+    for band in range(len(keys)):
+        for at in range(len(signatures)):
+            state = np.uint64(band * rows)
+            for row in range(band * rows, (band + 1) * rows):
+                state = (state ^ np.uint64(signatures[at, row])) * _PRIME
+                state ^= state >> _S32
+            keys[band, at] = state
 
 
 @njit(cache=True, nogil=True)
@@ -191,6 +270,51 @@ def _fill_buckets(numbers, owners, sizes, starts):  # type: ignore[no-untyped-de
             members[nexts[numbers[at]]] = owners[at]
             nexts[numbers[at]] += 1
     return members
+
+
+@njit(cache=True, nogil=True)
+def _append(values, offsets, result, nexts):  # type: ignore[no-untyped-def]
+    for text in range(len(offsets) - 1):
+        for at in range(offsets[text], offsets[text + 1]):
+            result[nexts[text]] = values[at]
+            nexts[text] += 1
+
+
+@njit(cache=True, nogil=True)
+def _fill_members(buckets, offsets, starts, members):  # type: ignore[no-untyped-def]
+    nexts = starts[:-1].copy()
+    for text in range(len(offsets) - 1):
+        for bucket in buckets[offsets[text] : offsets[text + 1]]:
+            if nexts[bucket] < starts[bucket + 1]:
+                members[nexts[bucket]] = text
+                nexts[bucket] += 1
+
+
+@njit(cache=True, nogil=True)
+def _meet(buckets, offsets, members, starts, first, last, least):  # type: ignore[no-untyped-def]
+    counts, others = np.zeros(last, np.int32), np.empty(last, np.int32)
+    keys, shared, found = np.empty(1 << 16, np.uint64), np.empty(1 << 16, np.int32), 0
+    for text in range(first, last):
+        n = 0
+        for bucket in buckets[offsets[text] : offsets[text + 1]]:
+            for at in range(starts[bucket], starts[bucket + 1]):
+                other = members[at]
+                if other >= text:
+                    break
+                if counts[other] == 0:
+                    others[n] = other
+                    n += 1
+                counts[other] += 1
+        if found + n > len(keys):
+            keys = np.concatenate((keys, np.empty(len(keys) + n, np.uint64)))
+            shared = np.concatenate((shared, np.empty(len(keys) - len(shared), np.int32)))
+        for other in others[:n]:
+            if counts[other] >= least:
+                keys[found] = (np.uint64(other) << _S32) | np.uint64(text)
+                shared[found] = counts[other]
+                found += 1
+            counts[other] = 0
+    return keys[:found].copy(), shared[:found].copy()
 
 
 @njit(cache=True, nogil=True)

@@ -14,18 +14,13 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+
+from dedup.forest import root
 
 
 def components(n: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Connected components of the pairs: smallest member's position per article, shape (n,)."""
-    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(n, n))
-    _, labels = connected_components(graph, directed=False)
-    smallest = np.full(n, n, np.int64)
-    np.minimum.at(smallest, labels, np.arange(n))
-    return smallest[labels]
+    return _components(n, left, right)
 
 
 def stars(labels: np.ndarray, left: np.ndarray, right: np.ndarray, limit: int) -> np.ndarray:
@@ -128,10 +123,7 @@ def _average_linkage(
     distances[m * i - i * (i + 1) // 2 + j - i - 1] = 1 - similarity.astype(np.float64)
     # Similarities are in single precision, so the floor that they reach is too.
     height = 1 - float(np.float32(floor))
-    groups = fcluster(linkage(distances, "average"), height, "distance")
-    smallest = np.full(groups.max() + 1, members[-1])
-    np.minimum.at(smallest, groups, members)
-    return smallest[groups]
+    return members[_merged(distances, m, height)]
 
 
 def common(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -175,3 +167,72 @@ def _pairs_within(sorted_labels, members, limit):  # type: ignore[no-untyped-def
                     count += 1
         start = end
     return left, right
+
+
+@njit(cache=True, nogil=True)
+def _components(n, left, right):  # type: ignore[no-untyped-def]
+    parents = np.arange(n)
+    for at in range(len(left)):
+        _unite(parents, left[at], right[at])
+    return _rooted(parents)
+
+
+@njit(cache=True, nogil=True)
+def _unite(parents, one, other):  # type: ignore[no-untyped-def]
+    """Make one set of two; its root is its smallest member, as that of each was."""
+    one, other = root(parents, one), root(parents, other)
+    parents[max(one, other)] = min(one, other)
+
+
+@njit(cache=True, nogil=True)
+def _rooted(parents):  # type: ignore[no-untyped-def]
+    for at in range(len(parents)):
+        parents[at] = root(parents, at)
+    return parents
+
+
+@njit(cache=True, nogil=True)
+def _place(m, i, j):  # type: ignore[no-untyped-def]
+    """Position of a pair in the condensed form of an m by m distance matrix."""
+    i, j = min(i, j), max(i, j)
+    return m * i - i * (i + 1) // 2 + j - i - 1
+
+
+@njit(cache=True, nogil=True)
+def _merged(distances, m, height):  # type: ignore[no-untyped-def]
+    """Smallest member of each one's group, of those that merge at no more than `height`.
+
+    Nearest-neighbour chain (Murtagh, "A survey of recent advances in hierarchical clustering
+    algorithms", 1983): two groups that are each other's nearest merge in any order.
+    """
+    parents, sizes, tallest = np.arange(m), np.ones(m, np.int64), np.zeros(m)
+    chain, length = np.empty(m, np.int64), 0
+    for _ in range(m - 1):
+        if length == 0:
+            chain[0], length = np.flatnonzero(sizes)[0], 1
+        while True:
+            last, nearest, least = chain[length - 1], -1, np.inf
+            if length > 1:
+                nearest = chain[length - 2]
+                least = distances[_place(m, last, nearest)]
+            for other in range(m):
+                if sizes[other] and other != last:
+                    distance = distances[_place(m, last, other)]
+                    if distance < least:
+                        nearest, least = other, distance
+            if length > 1 and nearest == chain[length - 2]:
+                break
+            chain[length], length = nearest, length + 1
+        length -= 2
+        gone, stays = min(last, nearest), max(last, nearest)
+        tallest[stays] = max(least, tallest[gone], tallest[stays])
+        if tallest[stays] <= height:
+            _unite(parents, gone, stays)
+        for other in range(m):
+            if sizes[other] and other != gone and other != stays:
+                place = _place(m, other, stays)
+                weighted = sizes[gone] * distances[_place(m, other, gone)]
+                weighted += sizes[stays] * distances[place]
+                distances[place] = weighted / (sizes[gone] + sizes[stays])
+        sizes[gone], sizes[stays] = 0, sizes[gone] + sizes[stays]
+    return _rooted(parents)

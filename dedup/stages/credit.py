@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numba import njit
 
 _AGENCIES = {
     "AAP": ["AAP", "Australian Associated Press"],
@@ -78,23 +79,38 @@ class Credits(NamedTuple):
 
 def is_agency(name: str) -> bool:
     """Whether an outlet's name is that of a wire agency, however it is spelt here."""
-    return name.strip().casefold() in _SPELLINGS
+    return name.strip().casefold() in _FOLDED
 
 
 def credits(texts: pa.LargeStringArray) -> Credits:
     """Credits of a batch of texts (LargeStringArray of length n, without nulls)."""
+    _, offsets, data = texts.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    buffer = np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
     spans = np.zeros((len(texts), 2), np.int64)
-    spans[:, 1] = pc.binary_length(texts).to_numpy()
+    spans[:, 1] = np.diff(bounds)
     agencies: list[str | None] = [None] * len(texts)
     for row, head in _suspects(pc.utf8_slice_codeunits(texts, 0, _HEAD), _HEAD_HINT):
         agencies[row], spans[row, 0] = _opening(head)
-    for row, tail in _suspects(pc.utf8_slice_codeunits(texts, -_TAIL), _TAIL_HINT):
+    for row, tail in _suspects(_tails(buffer, bounds), _TAIL_HINT):
         agency, length = _closing(tail)
         # A text that is nothing but credits keeps them: better some words than none.
         if spans[row, 1] - length > spans[row, 0]:
             spans[row, 1] -= length
         agencies[row] = agencies[row] or agency
     return Credits(pa.array(agencies, pa.string()), spans)
+
+
+def _tails(buffer: np.ndarray, bounds: np.ndarray) -> pa.LargeStringArray:
+    """Last `_TAIL` characters of each text; Arrow reads the whole text for them."""
+    starts = np.empty(len(bounds) - 1, np.int64)
+    _find_tails(buffer, bounds, starts)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(bounds[1:] - starts)])
+    pieces = np.empty(offsets[-1], np.uint8)
+    _copy(buffer, starts, offsets, pieces)
+    return pa.LargeStringArray.from_buffers(
+        len(starts), pa.py_buffer(offsets), pa.py_buffer(pieces)
+    )
 
 
 def _suspects(pieces: pa.LargeStringArray, hint: str) -> Iterator[tuple[int, str]]:
@@ -115,11 +131,26 @@ def _closing(tail: str) -> tuple[str | None, int]:
     rest, agency = tail, None
     # From the end: a copyright line may stand below the names of the reporters.
     for _ in range(3):
-        match = _NAMED_TAIL_PATTERN.search(rest) or _REPORTERS_PATTERN.search(rest)
+        match = _last_credit(rest)
         if match is None:
             break
         rest, agency = rest[: match.start()], agency or _agency(match)
     return agency, len(tail[len(rest) :].encode())
+
+
+def _last_credit(rest: str) -> re.Match[str] | None:
+    """The credit at the end that names an agency and begins first; else that of reporters."""
+    # Each pattern is tried only where there is what it cannot do without.
+    said = rest.rstrip().removesuffix(".").rstrip(")）]/").rstrip()
+    signs = (
+        "contributed to this" in rest,
+        "©" in rest or "opyright" in rest or "(c)" in rest or "(C)" in rest,
+        said[-1:] in _LAST_LETTERS and said.endswith(_SPELLINGS),
+    )
+    tried = (p.search(rest) for p, sign in zip(_NAMED_TAIL_PATTERNS, signs, strict=True) if sign)
+    named = min(filter(None, tried), key=re.Match.start, default=None) if any(signs) else None
+    reported = "ting by " in rest or "ting in " in rest
+    return named or (_REPORTERS_PATTERN.search(rest) if reported else None)
 
 
 def _agency(match: re.Match[str]) -> str | None:
@@ -137,7 +168,9 @@ _TAIL_HINT = (
 )
 _UPPER = "A-ZÀ-ÖØ-ÞА-ЯЁ"
 _DASH = r"\s*[.,:]?\s*(?:--|[-–—−―]+)\s*"
-_SPELLINGS = {spelling.casefold() for spelling in _CANONICAL}
+_FOLDED = {spelling.casefold() for spelling in _CANONICAL}
+_SPELLINGS = tuple(_CANONICAL)
+_LAST_LETTERS = {spelling[-1] for spelling in _SPELLINGS}
 _IN_BRACKETS = r"[(（]\s*AGENCY(?:[/,; -][^)）\n]{0,40})?\s*[)）]"
 _HEADS = [
     # PLACE, date (Reuters) - ; Berlin (dpa/tmn) - ; MADRID (EFE).-
@@ -178,5 +211,24 @@ def _alternation(patterns: list[str]) -> str:
 
 _BYLINE = r"\s*(?:(?:By|BY|Por|Par|Von|Di|De)\s[^\n]{2,80}\n\s*)?"
 _HEAD_PATTERN = re.compile(rf"{_BYLINE}(?:{_alternation(_HEADS)})")
-_NAMED_TAIL_PATTERN = re.compile(rf"(?:{_alternation(_NAMED_TAILS)})\s*\Z")
+_NAMED_TAIL_PATTERNS = [re.compile(rf"(?:{_alternation([tail])})\s*\Z") for tail in _NAMED_TAILS]
 _REPORTERS_PATTERN = re.compile(rf"(?s:{_REPORTERS})\Z")
+
+
+@njit(cache=True, nogil=True)
+def _find_tails(buffer, bounds, starts):  # type: ignore[no-untyped-def]
+    for row in range(len(starts)):
+        at, left = bounds[row + 1], _TAIL
+        while left > 0 and at > bounds[row]:
+            piece = buffer[max(at - left, bounds[row]) : at]
+            for i in range(len(piece)):
+                left -= piece[i] & 0xC0 != 0x80
+            at -= len(piece)
+        starts[row] = at
+
+
+@njit(cache=True, nogil=True)
+def _copy(buffer, starts, offsets, pieces):  # type: ignore[no-untyped-def]
+    for row in range(len(starts)):
+        size = offsets[row + 1] - offsets[row]
+        pieces[offsets[row] : offsets[row + 1]] = buffer[starts[row] : starts[row] + size]

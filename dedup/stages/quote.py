@@ -23,6 +23,14 @@ _LONGEST_NAME = 80
 # Share of an article's text, template aside, below which the rest of it is no text of its own.
 _LEAST_OWN = 0.1
 
+# Bytes that begin a mark, end a line, or stand in the name of a post's author.
+_MARKS, _LINE_END, _AT = 1, 2, 4
+_LOOKED_AT = np.zeros(256, np.uint8)
+_LOOKED_AT[[0x22, 0x27, 0xC2, 0xE2, 0xE3]] = _MARKS
+_LOOKED_AT[[0x0A, 0x40]] = _LINE_END, _AT
+
+_ONE = np.uint64(1)
+
 _NONE, _OPEN, _CLOSE, _EITHER, _LOW, _OPEN_ONE, _CLOSE_ONE, _EITHER_ONE = range(8)
 
 
@@ -40,7 +48,7 @@ def quoted(texts: pa.LargeStringArray, starts: np.ndarray, offsets: np.ndarray) 
     _, text_offsets, data = texts.buffers()
     bounds = np.frombuffer(text_offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
     buffer = np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
-    return _quoted(buffer, bounds, starts, offsets)
+    return _quoted(buffer, bounds, starts, offsets, np.zeros(len(starts), np.uint8))
 
 
 def own(body: np.ndarray, inside: Ragged) -> tuple[np.ndarray, np.ndarray]:
@@ -83,22 +91,24 @@ def _own(body, quoted, offsets):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _quoted(buffer, bounds, starts, offsets):  # type: ignore[no-untyped-def]
-    result = np.zeros(len(starts), np.uint8)
-    longest = 0
-    for article in range(len(offsets) - 1):
-        longest = max(longest, bounds[article + 1] - bounds[article])
-    scratch = np.empty(longest, np.uint8)
+def _quoted(buffer, bounds, starts, offsets, result):  # type: ignore[no-untyped-def]
     for article in range(len(offsets) - 1):
         text = buffer[bounds[article] : bounds[article + 1]]
-        inside = scratch[: len(text)]
-        marked, signs = _mark_quotations(text, inside)
-        if signs > 0:
-            marked += _mark_posts(text, inside)
-        if marked > 0:
-            for at in range(offsets[article], offsets[article + 1]):
-                result[at] = inside[starts[at]]
+        first, last = offsets[article], offsets[article + 1]
+        if _mark_quotations(text, starts[first:last], result[first:last]):
+            _mark_posts(text, starts[first:last], result[first:last])
     return result
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _mark_tokens(starts, marks, token, start, stop):  # type: ignore[no-untyped-def]
+    """Mark the tokens from `token` on that start in some bytes; the first that starts behind."""
+    while token < len(starts) and starts[token] < start:
+        token += 1
+    while token < len(starts) and starts[token] < stop:
+        marks[token] = 1
+        token += 1
+    return token
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -158,21 +168,28 @@ def _opens(kind, after_space, before_letter):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _mark_quotations(text, inside):  # type: ignore[no-untyped-def]
-    """Set `inside` to 1 at the bytes within quotation marks, elsewhere to 0; how many there are.
+def _mark_quotations(text, starts, marks):  # type: ignore[no-untyped-def]
+    """Mark the tokens within quotation marks; whether there is "(@", without which no post.
 
-    And how many at signs, without which there is no post.
+    Only bytes are looked at that begin a mark or end a paragraph within one.
     """
-    inside[:] = 0
-    opened, start, total, signs, at = _NONE, 0, 0, 0, 0
-    while at < len(text):
-        byte = text[at]
-        if 0x28 <= byte < 0xC2:  # letters and the like: no mark begins here
-            signs += byte == 0x40
-            at += 1
+    opened, start, token, signed, wanted = _NONE, 0, 0, False, _MARKS | _AT
+    place, end = np.uint64(0), np.uint64(len(text))
+    while True:
+        while place < end and _LOOKED_AT[text[place]] & wanted == 0:
+            place += _ONE
+        if place == end:
+            break
+        at, byte = np.int64(place), text[place]
+        if byte == 0x40:
+            signed = signed or (at > 0 and text[at - 1] == 40)  # "(@"
+            place += _ONE
             continue
         kind, width = _mark(text, at)
-        following = text[at + width] if at + width < len(text) else 32
+        place += np.uint64(width)
+        if kind == _NONE and byte != 10:
+            continue
+        following = text[place] if place < end else 32
         before_letter = _is_letter(following) or 48 <= following <= 57
         # A line that goes on in lower case was only wrapped.
         paragraph_ends = byte == 10 and not 97 <= following <= 122
@@ -181,24 +198,21 @@ def _mark_quotations(text, inside):  # type: ignore[no-untyped-def]
         ):
             single = opened in (_OPEN_ONE, _EITHER_ONE)
             if at - start <= _LONGEST and not (paragraph_ends and single):
-                inside[start:at] = 1
-                total += at - start
-            opened = _NONE
+                token = _mark_tokens(starts, marks, token, start, at)
+            opened, wanted = _NONE, _MARKS | _AT
         elif kind != _NONE and opened == _NONE:
             after_space = at == 0 or text[at - 1] <= 32 or text[at - 1] == 40
             if _opens(kind, after_space, before_letter):
-                opened, start = kind, at
-        at += width
+                opened, start, wanted = kind, at, _MARKS | _AT | _LINE_END
     if opened not in (_NONE, _OPEN_ONE, _EITHER_ONE) and len(text) - start <= _LONGEST:
-        inside[start:] = 1
-        total += len(text) - start
-    return total, signs
+        _mark_tokens(starts, marks, token, start, len(text))
+    return signed
 
 
 @njit(cache=True, nogil=True)
-def _mark_posts(text, inside):  # type: ignore[no-untyped-def]
-    """Set `inside` to 1 over embedded posts: the signed paragraph, or the one above its name."""
-    total, above, begin, dash, signed = 0, 0, 0, -1, False
+def _mark_posts(text, starts, marks):  # type: ignore[no-untyped-def]
+    """Mark the tokens of embedded posts: the signed paragraph, or the one above its name."""
+    token, above, begin, dash, signed = 0, 0, 0, -1, False
     for at in range(len(text) + 1):
         byte = text[at] if at < len(text) else 10
         if byte == 0x40 and at > begin and text[at - 1] == 40:  # "(@"
@@ -216,12 +230,10 @@ def _mark_posts(text, inside):  # type: ignore[no-untyped-def]
         elif byte == 10:
             if signed:
                 start = above if _is_blank(text, begin, dash) else begin
-                inside[start:at] = 1
-                total += at - start
+                token = _mark_tokens(starts, marks, token, start, at)
             if not _is_blank(text, begin, at):
                 above = begin
             begin, dash, signed = at + 1, -1, False
-    return total
 
 
 @njit(cache=True, nogil=True)

@@ -31,7 +31,8 @@ def inside(rolled: Ragged, starts: np.ndarray, ends: np.ndarray, offsets: np.nda
     offsets : ndarray of int64, shape (n_articles + 1,)
         Article `i` has the tokens `offsets[i]:offsets[i + 1]`.
     """
-    return _inside(rolled.values, rolled.offsets, starts, ends, offsets)
+    result = np.zeros(len(starts), bool)
+    return _inside(rolled.values, rolled.offsets, starts, ends, offsets, result)
 
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
@@ -46,19 +47,32 @@ def _table(bits):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _inside(rolled, rolled_offsets, starts, ends, offsets):  # type: ignore[no-untyped-def]
-    result = np.zeros(len(starts), np.bool_)
-    bits = 4
-    keys, last, first, times = _table(bits)
+def _may_return(hashes, bits):  # type: ignore[no-untyped-def]
+    """Whether any hash may be there as often as a refrain: told by counts that several share."""
+    counts = np.zeros(1 << bits, np.uint8)
+    most = np.uint8(0)
+    for at in range(len(hashes)):
+        slot = (hashes[at] * _PRIME) >> np.uint64(64 - bits)
+        counts[slot] = min(counts[slot] + np.uint8(1), np.uint8(_LEAST_TIMES))
+        most = max(most, counts[slot])
+    return most == _LEAST_TIMES
+
+
+@njit(cache=True, nogil=True)
+def _inside(rolled, rolled_offsets, starts, ends, offsets, result):  # type: ignore[no-untyped-def]
+    keys, last, first, times = _table(4)
     for article in range(len(offsets) - 1):
         mine = rolled[rolled_offsets[article] : rolled_offsets[article + 1]]
         begin, end = offsets[article], offsets[article + 1]
         size = end - begin - len(mine) + 1
-        if (1 << bits) < 2 * len(mine):
-            while (1 << bits) < 2 * len(mine):
-                bits += 1
+        bits = 4
+        while (1 << bits) < 2 * len(mine):
+            bits += 1
+        if not _may_return(mine, bits):
+            continue
+        if len(times) < 1 << bits:
             keys, last, first, times = _table(bits)
-        times[:] = 0
+        times[: 1 << bits] = 0
         for at in range(len(mine)):
             slot = np.int64((mine[at] * _PRIME) >> np.uint64(64 - bits))
             while times[slot] > 0 and keys[slot] != mine[at]:

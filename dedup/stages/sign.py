@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from datasketch import MinHash
 from numba import njit
 
 from dedup.ragged import Ragged
@@ -40,8 +39,10 @@ def sign(shingles: Ragged, num_perm: int, seed: int) -> np.ndarray:
 
 @functools.cache
 def _permutations(num_perm: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    factors, summands = MinHash(num_perm=num_perm, seed=seed, scheme="affine32").permutations
-    return np.ascontiguousarray(factors), np.ascontiguousarray(summands)
+    """Factors and summands, drawn as datasketch draws them (which takes long to import)."""
+    draw = np.random.RandomState(seed)
+    factors = draw.randint(0, 1 << 31, num_perm, np.uint32) * np.uint32(2) + np.uint32(1)
+    return factors, draw.randint(0, 1 << 32, num_perm, np.uint32)
 
 
 _MIX_1, _MIX_2 = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)

@@ -1,10 +1,9 @@
-"""Clusters to stories: independent reports of one event.
+"""Clusters to pairs that may be independent reports of one event.
 
-Law: stories group whole clusters and never merge them; reports belong together only while the mean
-cosine between the groups that join reaches the floor (average linkage; Sokal and Michener, 1958)
-and the story's first publications lie within the window. Raising the floor only splits stories,
-because the joins are made in one order and the floor says where they end. Positions follow the
-articles' ids, so the order in which articles arrive decides nothing.
+Law: how alike two clusters are depends on their words, on how many texts of the corpus have these,
+and on the clusters published between them; neither on what came later nor on where the work is cut.
+Places count clusters in the order of publication, so the order in which articles arrive decides
+nothing.
 
 Two reports of one event share little verbatim text, but the names and the rare words. So a word
 weighs the square of its inverse document frequency: names tell events apart where topics share the
@@ -13,22 +12,24 @@ texts had been read before, and the corpus takes over as it grows. Of each text 
 heaviest words count, because a long report has much that the others leave out; which they are, the
 language alone says, so that a text's profile is its own.
 
-Candidates come from an inverted index in the order of publication, within the window only. Of each
-cluster the `PROPOSING` heaviest words propose, each at most `POSTINGS` clusters, the latest, so the
-cost grows with the number of clusters and not with its square; pairs below `LEAST` count as 0, and
-so do those of which the proposing words alone make less.
+Candidates come from an inverted index in the order of publication, within the window only and at
+most `REACH` places back. Of each cluster the `PROPOSING` heaviest words propose, each at most
+`POSTINGS` clusters, the latest, so the cost grows with the number of clusters and not with its
+square; pairs below `LEAST` count as 0, and so do those of which the proposing words alone make
+less. The index is made for some thousand places at a time and of those before it keeps what can
+still be proposed, so its size does not grow with the corpus.
 """
 
 from __future__ import annotations
 
-import heapq
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numba import njit
 
-from dedup.forest import root
-from dedup.numbering import number
+from dedup.lookup import Lookup, slot_of, spread
 from dedup.ragged import Ragged
 
 PRIOR_TEXTS = 500
@@ -43,48 +44,101 @@ PROPOSING = 32
 """Words of a cluster, its heaviest, that propose others."""
 POSTINGS = 100
 """Clusters that one term proposes to each, the latest within the window."""
+REACH = 200_000
+"""Places between two clusters that are compared, at most; so that without dates there is an end."""
+SLICE = 20_000
+"""Places that are indexed at a time: enough to spread what the places before them cost."""
+
+
+class Vocabulary(NamedTuple):
+    """How rare the words of a corpus are.
+
+    Attributes
+    ----------
+    known : Lookup
+        Words that two or more texts have.
+    rarity : ndarray of float32, shape (n_slots,)
+        Squared inverse document frequency of the word in each slot.
+    found : ndarray of uint32, shape (n_slots,)
+        Texts that have it.
+    texts : int
+        Texts of the corpus.
+    """
+
+    known: Lookup
+    rarity: np.ndarray
+    found: np.ndarray
+    texts: int
 
 
 class Profiles(NamedTuple):
-    """What texts or clusters are about.
+    """What clusters are about.
 
     Attributes
     ----------
-    terms : Ragged of uint64
-        Sorted hashes of the heaviest words.
+    terms : Ragged of int32
+        Of each cluster's heaviest words those that another cluster has: their slots, rising.
     weights : ndarray of float32, shape (n_terms,)
-        Weight of each of `terms.values`; those of one text have the length 1.
+        Weight of each of `terms.values`. Together with the words that no other cluster has, those
+        of one cluster have the length 1.
+    least : ndarray of float32, shape (n_clusters,)
+        Weight that those which propose reach.
     """
 
     terms: Ragged
     weights: np.ndarray
+    least: np.ndarray
+
+
+class Reach(NamedTuple):
+    """How far back each cluster is compared.
+
+    Attributes
+    ----------
+    first : ndarray of int32, shape (n,)
+        First place that each is compared with; rising among dated ones, and among the others.
+    dated : int
+        Clusters with a date; they have the first places.
+    """
+
+    first: np.ndarray
+    dated: int
+
+    def of_all_from(self, place: int) -> int:
+        """First place that any cluster from this one on is compared with."""
+        n = len(self.first)
+        starts = {place, max(place, self.dated)}
+        return min((int(self.first[start]) for start in starts if start < n), default=n)
 
 
 class Index(NamedTuple):
-    """Clusters in the order of publication, those without a date last, and who has which term.
+    """Clusters at some places, and who of those before them has which of their words.
 
     Attributes
     ----------
-    order : ndarray of int64, shape (n,)
-        Cluster at each place.
-    terms : Ragged of int64
-        Numbers of the terms that two or more clusters have, rising, by place.
-    weights : ndarray of float32
-        Weight of each of `terms.values`.
-    postings : Ragged of int64
-        Places that have each term, rising.
-    posted : ndarray of float32
-        Weight of the term at each of `postings.values`.
-    first : ndarray of int64, shape (n,)
-        First place within the window before each.
+    low, start, stop : int
+        Places of the first cluster that is held, and of those that are compared.
+    profiles : Profiles
+        Of the clusters from `low` to `stop`.
+    postings : ndarray of uint64, shape (n_postings,)
+        For each term in turn the clusters that have it: half of each is the place, from `low` on,
+        rising, half is the term's weight there.
+    begins : Ragged of int64
+        First posting that each term proposes, for each cluster from `start` on.
+    ends : ndarray of int64, shape (n_proposals,)
+        The cluster's own posting, before which those end.
+    carried : ndarray of uint64
+        Entries, as `_enter` makes them, that later clusters may need; from the next `low` on.
     """
 
-    order: np.ndarray
-    terms: Ragged
-    weights: np.ndarray
-    postings: Ragged
-    posted: np.ndarray
-    first: np.ndarray
+    low: int
+    start: int
+    stop: int
+    profiles: Profiles
+    postings: np.ndarray
+    begins: Ragged
+    ends: np.ndarray
+    carried: np.ndarray
 
 
 class Pairs(NamedTuple):
@@ -92,8 +146,8 @@ class Pairs(NamedTuple):
 
     Attributes
     ----------
-    left, right : ndarray of int64, shape (n_pairs,)
-        Clusters by number, left < right.
+    left, right : ndarray of int32, shape (n_pairs,)
+        Places, left < right.
     cosine : ndarray of float32, shape (n_pairs,)
         `LEAST` to 1.
     """
@@ -119,10 +173,8 @@ def heaviest(words: Ragged, counts: np.ndarray, frequencies: np.ndarray) -> np.n
     -------
     ndarray of bool, shape (n_values,)
     """
-    idf = np.log(np.maximum(1 / expected(frequencies) - 1, 1))
-    weights = ((1 + np.log(np.minimum(counts, 63))) * idf * idf).astype(np.float32)
-    mask = np.empty(len(weights), bool)
-    _mask_heaviest(words.offsets, weights, LONGEST, mask)
+    mask = np.empty(len(counts), bool)
+    _mask_heaviest(words.offsets, counts, frequencies, mask)
     return mask
 
 
@@ -131,309 +183,447 @@ def expected(frequencies: np.ndarray) -> np.ndarray:
     return -np.expm1(-TYPICAL_TOKENS * frequencies)
 
 
-def weigh(
-    numbers: np.ndarray, counts: np.ndarray, frequencies: np.ndarray, texts: int
-) -> np.ndarray:
-    """Weight of each word of each text: its logarithmic count times its squared IDF.
+def vocabulary(
+    hashes: np.ndarray, found: np.ndarray, frequencies: np.ndarray, texts: int
+) -> Vocabulary:
+    """Vocabulary of a corpus.
 
     Parameters
     ----------
-    numbers : ndarray of int64, shape (n_values,)
-        Number of each word of each text, each once per text.
-    counts : ndarray of uint32, shape (n_values,)
-        How often it stands in its text.
-    frequencies : ndarray of float64, shape (n_words,)
-        Share of tokens, 0 to 1, that each numbered word has in the language at large.
+    hashes : ndarray of uint64, shape (n_words,)
+        Words that two or more texts have among their heaviest, rising.
+    found : ndarray of uint32, shape (n_words,)
+        Texts that have each.
+    frequencies : ndarray of float32, shape (n_words,)
+        Share of tokens, 0 to 1, that each has in the language at large.
     texts : int
         Texts of the corpus.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_values,)
-        0 or more; 0 for a word that half of all texts have.
     """
-    found = np.bincount(numbers, minlength=len(frequencies))
-    share = (PRIOR_TEXTS * expected(frequencies) + found) / (PRIOR_TEXTS + texts)
-    idf = np.log(np.maximum(1 / np.minimum(share, 1) - 1, 1))
-    weights = np.empty(len(numbers), np.float32)
-    _fill_weights(numbers, counts, (idf * idf).astype(np.float32), weights)
-    return weights
+    known, slots = spread(hashes)
+    rarity, texts_with = np.zeros(len(known.keys), np.float32), np.zeros(len(known.keys), np.uint32)
+    texts_with[slots] = found
+    _fill_rarity(slots, found, frequencies, texts, rarity)
+    return Vocabulary(known, rarity, texts_with, texts)
 
 
-def profiles(words: Ragged, weights: np.ndarray) -> Profiles:
-    """The heaviest words of each text, of equal ones those with the smaller hashes.
+def profiles(
+    words: Ragged,
+    counts: np.ndarray,
+    frequencies: np.ndarray,
+    bounds: np.ndarray,
+    given: Vocabulary,
+) -> Profiles:
+    """Profiles of clusters: the heaviest words of their texts' mean, of equal ones the smaller.
+
+    A word's weight in a text is its logarithmic count times its squared inverse document frequency,
+    where those of one text have the length 1.
 
     Parameters
     ----------
     words : Ragged of uint64
-        Sorted distinct hashes of each text's words.
-    weights : ndarray of float32
-        Weight of each of `words.values`, as of :func:`weigh`.
+        Each text's heaviest words.
+    counts : ndarray of uint32
+        How often each of `words.values` stands in its text.
+    frequencies : ndarray of float32
+        Share of tokens, 0 to 1, that each has in the language at large.
+    bounds : ndarray of int64, shape (n_clusters + 1,)
+        First text of each cluster, and the end.
+    given : Vocabulary
+        A word that is not in it, one text has.
     """
-    offsets = np.zeros(len(words.offsets), np.int64)
-    np.cumsum(np.minimum(words.lengths, LONGEST), out=offsets[1:])
-    terms, heaviest = np.empty(offsets[-1], np.uint64), np.empty(offsets[-1], np.float32)
-    _profiles(*words, weights, LONGEST, offsets, terms, heaviest)
-    return _used(terms, offsets, heaviest)
+    terms, weights = np.empty(len(counts), np.int32), np.empty(len(counts), np.float32)
+    _weigh(*words, counts, frequencies, *given.known, given.rarity, given.texts, terms, weights)
+    kept, kept_weights = np.empty_like(terms), np.empty_like(weights)
+    offsets, least = np.zeros(len(bounds), np.int64), np.zeros(len(bounds) - 1, np.float32)
+    result = offsets, kept, kept_weights, least.view(np.int32)
+    _profiles(*words, terms, weights, bounds, given.found, result)
+    used = slice(0, offsets[-1])
+    # Copied, so that the room that was not needed is given back.
+    return Profiles(Ragged(kept[used].copy(), offsets), kept_weights[used].copy(), least)
 
 
-def of_clusters(texts: Profiles, numbers: np.ndarray, clusters: int) -> Profiles:
-    """Profile of each cluster: the heaviest terms of its texts' mean.
+def reach(hours: np.ndarray, window: float) -> Reach:
+    """How far back clusters are compared.
 
     Parameters
     ----------
-    texts : Profiles
-    numbers : ndarray of int64, shape (n_texts,)
-        Cluster of each text, 0 to `clusters` - 1.
-    clusters : int
-    """
-    order = np.argsort(numbers, kind="stable")
-    sums = np.bincount(numbers, texts.terms.lengths, minlength=clusters).astype(np.int64)
-    offsets = np.zeros(clusters + 1, np.int64)
-    # Room for all terms of all members; what is not needed is left out in the end.
-    np.cumsum(sums, out=offsets[1:])
-    terms, weights = np.empty(offsets[-1], np.uint64), np.zeros(offsets[-1], np.float32)
-    bounds = np.searchsorted(numbers[order], np.arange(clusters + 1))
-    _means(*texts.terms, texts.weights, order, bounds, LONGEST, offsets, terms, weights)
-    return _used(terms, offsets, weights)
-
-
-def index(clusters: Profiles, hours: np.ndarray, window: float) -> Index:
-    """Clusters by time, and the postings of their terms.
-
-    Parameters
-    ----------
-    clusters : Profiles
     hours : ndarray of float64, shape (n,)
-        First publication of each, in hours since any fixed moment; NaN where unknown.
+        First publication of each cluster by place, in hours since any fixed moment; rising, NaN
+        where unknown, these last.
     window : float
-        Hours two first publications may lie apart, at most; inf for no window.
+        Hours two first publications may lie apart, at most; inf for no window. Without a date there
+        is no window.
     """
-    n = len(hours)
-    order = np.lexsort((np.arange(n), hours))  # NaN sorts last
-    numbers, found = number(clusters.terms.values)
-    counts = np.bincount(numbers, minlength=found)
-    shared = counts[numbers] > 1
-    numbers = numbers[shared]
-    kept, weights = clusters.terms.keep(shared), clusters.weights[shared]
-    terms, weights = _in_order(kept._replace(values=numbers), weights, order)
-    counts[counts == 1] = 0
-    starts = np.zeros(found + 1, np.int64)
-    np.cumsum(counts, out=starts[1:])
-    postings, posted = np.empty(starts[-1], np.int64), np.empty(starts[-1], np.float32)
-    _post(*terms, weights, starts, postings, posted)
-    times = hours[order]
-    dated = int(np.count_nonzero(~np.isnan(times)))
-    first = np.zeros(n, np.int64)
-    first[:dated] = np.searchsorted(times[:dated], times[:dated] - window)
-    return Index(order, terms, weights, Ragged(postings, starts), posted, first)
+    places = np.arange(len(hours))
+    dated = int(np.count_nonzero(~np.isnan(hours)))
+    first = np.maximum(places - REACH, 0).astype(np.int32)
+    within = np.searchsorted(hours[:dated], hours[:dated] - window)
+    first[:dated] = np.maximum(first[:dated], within)
+    return Reach(first, dated)
 
 
-def pairs(given: Index, places: slice) -> Pairs:
-    """Pairs of the clusters at the given places with those before them, within the window."""
-    rows = range(*places.indices(len(given.order)))
-    left, right, cosine = _alike(
-        *given.terms,
-        given.weights,
-        *given.postings,
-        given.posted,
-        given.first,
-        rows.start,
-        rows.stop,
-    )
-    left, right = given.order[left], given.order[right]
-    return Pairs(np.minimum(left, right), np.maximum(left, right), cosine)
-
-
-def join(
-    found: list[Pairs],
-    hours: np.ndarray,
-    window: float,
-    floor: float,
-    settled: np.ndarray,
-) -> np.ndarray:
-    """Stories: clusters joined pair by pair, the closest groups first.
+def indices(given: Iterable[Profiles], far: Reach, length: int) -> Iterator[Index]:
+    """Clusters in the order of publication, ready to be compared, some at a time.
 
     Parameters
     ----------
-    found : list of Pairs
-        Each pair once; one that is missing counts as 0.
-    hours : ndarray of float64, shape (n,)
-        First publication of each cluster, in hours; NaN where unknown.
-    window : float
-        Hours that the first publications of one story's clusters span at most.
-    floor : float
-        Mean cosine between two groups that join, above `LEAST`; higher gives more, tighter stories.
-    settled : ndarray of int64, shape (n,)
-        Number of a cluster in the story that each is told in already, its own where that is the
-        cluster's alone, -1 where there is none yet. Two such stories never join.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        Smallest member's number of each cluster's story.
+    given : iterable of Profiles
+        Of consecutive clusters, from place 0 on.
+    far : Reach
+    length : int
+        Clusters that are compared at a time, at least; decides nothing but time and memory.
     """
-    left, right, cosine = (
-        np.concatenate([empty, *(piece[column] for piece in found)])
-        for column, empty in enumerate(_NO_PAIRS)
+    before = None
+    for piece in _gathered(given, length):
+        before = _index(before, piece, far)
+        yield before
+
+
+def pairs(given: Index, far: Reach, places: slice) -> Pairs:
+    """Pairs of the clusters at the given places of the index with those before them."""
+    return Pairs(
+        *_alike(
+            *given.profiles.terms,
+            given.profiles.weights,
+            given.postings,
+            *given.begins,
+            given.ends,
+            far.first,
+            (given.low, given.start, places.start, places.stop),
+        )
     )
-    n = len(hours)
-    groups = np.where(settled < 0, np.arange(n), settled)
-    left, right = np.sort([groups[left], groups[right]], axis=0)
-    apart = left != right
-    keys, inverse = np.unique(left[apart] * n + right[apart], return_inverse=True)
-    total = np.bincount(inverse, cosine[apart].astype(np.float64), len(keys))
-    dated = ~np.isnan(hours)
-    earliest, latest = np.full(n, np.inf), np.full(n, -np.inf)
-    np.minimum.at(earliest, groups[dated], hours[dated])
-    np.maximum.at(latest, groups[dated], hours[dated])
-    is_settled = np.zeros(n, bool)
-    is_settled[groups[settled >= 0]] = True
-    parents = _join(
-        keys // max(n, 1),
-        keys % max(n, 1),
-        total,
-        np.bincount(groups, minlength=n),
-        earliest,
-        latest,
-        is_settled,
-        window,
-        # Cosines are in single precision, so the floor that they reach is too.
-        float(np.float32(floor)),
-    )[groups]
-    smallest = np.full(n, n, np.int64)
-    np.minimum.at(smallest, parents, np.arange(n))
-    return smallest[parents]
 
 
-_NO_PAIRS = Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+_NOTHING = Profiles(
+    Ragged(np.empty(0, np.int32), np.zeros(1, np.int64)),
+    np.empty(0, np.float32),
+    np.empty(0, np.float32),
+)
 
 
-def _used(terms: np.ndarray, offsets: np.ndarray, weights: np.ndarray) -> Profiles:
-    used = weights > 0
-    return Profiles(Ragged(terms, offsets).keep(used), weights[used])
+def _joined(pieces: list[Profiles]) -> Profiles:
+    terms, weights, least = zip(*pieces, strict=True)
+    return Profiles(
+        Ragged.joined(list(terms), pa.int32()), np.concatenate(weights), np.concatenate(least)
+    )
 
 
-def _in_order(terms: Ragged, weights: np.ndarray, order: np.ndarray) -> tuple[Ragged, np.ndarray]:
-    """Lists in the given order, the numbers of each rising, and their weights."""
-    offsets = np.zeros(len(order) + 1, np.int64)
-    np.cumsum(terms.lengths[order], out=offsets[1:])
-    values, sorted_weights = np.empty(offsets[-1], np.int64), np.empty(offsets[-1], np.float32)
-    _sorted_lists(*terms, weights, order, offsets, values, sorted_weights)
-    return Ragged(values, offsets), sorted_weights
+def _gathered(given: Iterable[Profiles], length: int) -> Iterator[Profiles]:
+    """Profiles of so many clusters at a time, at least; the last fewer."""
+    pieces, clusters = [_NOTHING], 0
+    for piece in given:
+        pieces.append(piece)
+        clusters += len(piece.least)
+        if clusters >= length:
+            yield _joined(pieces)
+            pieces, clusters = [_NOTHING], 0
+    if clusters:
+        yield _joined(pieces)
+
+
+def _index(before: Index | None, new: Profiles, far: Reach) -> Index:
+    """Index of the clusters that follow those of another one."""
+    start = before.stop if before else 0
+    stop = start + len(new.least)
+    low = min(far.of_all_from(start), start)
+    held, carried = _NOTHING, np.empty(0, np.uint64)
+    if before:
+        held = _part(before.profiles, slice(low - before.low, start - before.low))
+        carried = before.carried
+    both = _joined([held, new])
+    entries = np.concatenate([carried, np.empty(len(new.weights), np.uint64)])
+    bounds = np.zeros(len(new.least) + 1, np.int64)
+    _enter(*new.terms, new.weights, new.least, start - low, entries[len(carried) :], bounds)
+    entries.sort()
+    carried = _carried(entries, min(far.of_all_from(stop), stop) - low)
+    begins, ends = np.empty(bounds[-1], np.int64), np.empty(bounds[-1], np.int64)
+    _post(entries, both.terms.offsets, both.weights, start - low, bounds[:-1].copy(), begins, ends)
+    return Index(low, start, stop, both, entries, Ragged(begins, bounds), ends, carried)
+
+
+def _part(given: Profiles, clusters: slice) -> Profiles:
+    """Profiles of consecutive clusters, without a copy."""
+    bounds = slice(given.terms.offsets[clusters.start], given.terms.offsets[clusters.stop])
+    return Profiles(given.terms.part(clusters), given.weights[bounds], given.least[clusters])
 
 
 # Results are made by NumPy and only filled by the kernels, because NumPy asks for huge pages.
 
+_TERM, _PLACE, _WORD = np.uint64(33), np.uint64(8), np.uint64(1)
+"""Where in an entry stand its term, its place, and which of the cluster's words it is.
+
+In the lowest bit stands whether it proposes. So entries sort by term, then by place.
+"""
+_PLACES, _WORDS = np.uint64((1 << 25) - 1), np.uint64(LONGEST - 1)
+
 
 @njit(cache=True, nogil=True)
-def _fill_weights(numbers, counts, of_terms, weights):  # type: ignore[no-untyped-def]
-    logs = np.empty(64, np.float32)
+def _at_large(frequency):  # type: ignore[no-untyped-def]
+    """As :func:`expected`, of one word."""
+    return -np.expm1(-TYPICAL_TOKENS * np.float64(frequency))
+
+
+@njit(cache=True, nogil=True)
+def _idf(share):  # type: ignore[no-untyped-def]
+    """Inverse document frequency; 0 for a word that half of all texts have."""
+    return np.log(max(1 / min(share, 1.0) - 1, 1.0))
+
+
+@njit(cache=True, nogil=True)
+def _rarity(frequency, found, texts):  # type: ignore[no-untyped-def]
+    """Squared inverse document frequency of a word that so many of the corpus's texts have."""
+    share = (PRIOR_TEXTS * _at_large(frequency) + found) / (PRIOR_TEXTS + texts)
+    return np.float32(_idf(share) ** 2)
+
+
+@njit(cache=True, nogil=True)
+def _fill_rarity(slots, found, frequencies, texts, rarity):  # type: ignore[no-untyped-def]
+    for word in range(len(slots)):
+        rarity[slots[word]] = _rarity(frequencies[word], found[word], texts)
+
+
+@njit(cache=True, nogil=True)
+def _logs():  # type: ignore[no-untyped-def]
+    """Weight of a count, up to 63."""
+    logs = np.zeros(64)
     for count in range(1, 64):
-        logs[count] = np.float32(1 + np.log(count))
-    for at in range(len(numbers)):
-        weights[at] = logs[min(counts[at], 63)] * of_terms[numbers[at]]
+        logs[count] = 1 + np.log(count)
+    return logs
 
 
 @njit(cache=True, nogil=True)
-def _heaviest(weights, longest):  # type: ignore[no-untyped-def]
-    """Which of the weights are the heaviest, ties in their order."""
-    kept = weights > 0
-    if len(weights) > longest:
-        bar = np.partition(weights, len(weights) - longest)[len(weights) - longest]
-        kept = weights > max(bar, 0)
-        room = longest - kept.sum()
+def _bar(weights, room):  # type: ignore[no-untyped-def]
+    """Highest bar that at least `room` of the weights reach, if there are as many above 0.
+
+    Weights and bar are the bits of single precision floats, which rise with them from 0 on. Halving
+    the range takes up to 31 rounds, but each looks at many weights in one instruction.
+    """
+    low, high = np.int32(0), np.int32(0x7F800000)
+    while high - low > 1:
+        middle = low + (high - low) // np.int32(2)
+        reached = np.int32(0)
         for at in range(len(weights)):
-            if room > 0 and bar > 0 and weights[at] == bar:
-                kept[at] = True
-                room -= 1
-    return kept
+            reached += np.int32(weights[at] >= middle)
+        if reached == room:
+            return middle
+        if reached > room:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 @njit(cache=True, nogil=True)
-def _mask_heaviest(offsets, weights, longest, mask):  # type: ignore[no-untyped-def]
+def _keep_heaviest(weights, mask):  # type: ignore[no-untyped-def]
+    """Mark the `LONGEST` heaviest, of equal ones the first; `weights` as bits, see `_bar`."""
+    bar = _bar(weights, LONGEST) if len(weights) > LONGEST else np.int32(0)
+    kept = 0
+    for at in range(len(weights)):
+        mask[at] = weights[at] >= max(bar, np.int32(1))
+        kept += mask[at]
+    at = len(weights) - 1
+    while kept > LONGEST:
+        if weights[at] == bar:
+            mask[at] = False
+            kept -= 1
+        at -= 1
+
+
+_MEMO_BITS = 12
+_SPREAD, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
+
+
+@njit(cache=True, nogil=True)
+def _mask_heaviest(offsets, counts, frequencies, mask):  # type: ignore[no-untyped-def]
+    logs = _logs()
+    # Lists have few frequencies, so the logarithm of each is taken once, mostly.
+    bits, shift = frequencies.view(np.uint64), np.uint64(64 - _MEMO_BITS)
+    known = np.zeros(1 << _MEMO_BITS, np.uint64)
+    squares = np.zeros(1 << _MEMO_BITS, np.float64)
+    weights = np.empty(np.diff(offsets).max() if len(offsets) > 1 else 0, np.float32)
     for text in range(len(offsets) - 1):
-        mine = slice(offsets[text], offsets[text + 1])
-        mask[mine] = _heaviest(weights[mine], longest)
+        start, end = offsets[text], offsets[text + 1]
+        for at in range(start, end):
+            place = np.int64((bits[at] * _SPREAD) >> shift)
+            if known[place] != bits[at]:
+                known[place] = bits[at]
+                squares[place] = _idf(_at_large(frequencies[at])) ** 2
+            weights[at - start] = logs[min(counts[at], np.uint32(63))] * squares[place]
+        _keep_heaviest(weights[: end - start].view(np.int32), mask[start:end])
 
 
 @njit(cache=True, nogil=True)
-def _write(terms, weights, kept, result, result_weights):  # type: ignore[no-untyped-def]
-    """Write what is kept, sorted by term and of length 1; the rest of the result weighs 0."""
-    places = np.flatnonzero(kept)
-    places = places[np.argsort(terms[places])]
-    total = 0.0
-    for place in places:
-        total += np.float64(weights[place]) ** 2
-    scale = 1 / np.sqrt(total) if total > 0 else 0.0
-    for at in range(len(result)):
-        used = at < len(places)
-        result[at] = terms[places[at]] if used else 0
-        result_weights[at] = weights[places[at]] * scale if used else 0
+def _weigh(  # type: ignore[no-untyped-def]
+    words, offsets, counts, frequencies, keys, homes, rarity, texts, terms, weights
+):
+    """Fill in the slot of each text's words, -1 where no other text has one, and their weights."""
+    logs = _logs().astype(np.float32)
+    for at in range(len(words)):
+        terms[at] = slot_of(keys, homes, words[at])
+    last, lone = np.float32(-1), np.float32(0)
+    for text in range(len(offsets) - 1):
+        total = 0.0
+        for at in range(offsets[text], offsets[text + 1]):
+            if terms[at] < 0 and frequencies[at] != last:  # most are in no list
+                last, lone = frequencies[at], _rarity(frequencies[at], 1, texts)
+            rare = rarity[terms[at]] if terms[at] >= 0 else lone
+            weights[at] = logs[min(counts[at], np.uint32(63))] * rare
+            total += np.float64(weights[at]) ** 2
+        scale = 1 / np.sqrt(total) if total > 0 else 0.0
+        for at in range(offsets[text], offsets[text + 1]):
+            weights[at] = weights[at] * scale
+
+
+@njit(cache=True, nogil=True)
+def _sort(words, starts, hashes, order):  # type: ignore[no-untyped-def]
+    """Write a text's words in the order of their hashes, and which each of them is.
+
+    Hashes are uniform, so most find their place by their share of the range.
+    """
+    buckets = np.uint64(2 * len(words))
+    for bucket in range(2 * len(words) + 1):
+        starts[bucket] = 0
+    for at in range(len(words)):
+        starts[(((words[at] >> _HALF) * buckets) >> _HALF) + np.uint64(1)] += 1
+    for bucket in range(1, 2 * len(words)):
+        starts[bucket] += starts[bucket - 1]
+    for at in range(len(words)):
+        bucket = ((words[at] >> _HALF) * buckets) >> _HALF
+        place = np.uint64(starts[bucket])
+        hashes[place], order[place] = words[at], at
+        starts[bucket] += 1
+    for at in range(1, len(words)):
+        word = hashes[at]
+        if hashes[at - 1] > word:
+            which, place = order[at], at
+            while place > 0 and hashes[place - 1] > word:
+                hashes[place], order[place] = hashes[place - 1], order[place - 1]
+                place -= 1
+            hashes[place], order[place] = word, which
 
 
 @njit(cache=True, nogil=True)
 def _profiles(  # type: ignore[no-untyped-def]
-    words, offsets, weights, longest, result_offsets, result, result_weights
+    words, offsets, terms, weights, bounds, found, result
 ):
-    for text in range(len(offsets) - 1):
-        mine = words[offsets[text] : offsets[text + 1]]
-        heavy = weights[offsets[text] : offsets[text + 1]]
-        start, end = result_offsets[text], result_offsets[text + 1]
-        kept = _heaviest(heavy, longest)
-        _write(mine, heavy, kept, result[start:end], result_weights[start:end])
-
-
-@njit(cache=True, nogil=True)
-def _means(  # type: ignore[no-untyped-def]
-    terms, offsets, weights, order, bounds, longest, result_offsets, result, result_weights
-):
+    result_offsets, result_terms, result_weights, least = result
+    size = np.max(offsets[bounds[1:]] - offsets[bounds[:-1]]) if len(bounds) > 1 else 0
+    one, other, mask = _room(size), _room(size), np.empty(size, np.bool_)
+    starts, order = np.empty(2 * size + 1, np.int32), np.empty(size, np.int32)
+    runs = np.empty(len(offsets), np.int64)
+    written = 0
     for cluster in range(len(bounds) - 1):
-        start, end = result_offsets[cluster], result_offsets[cluster + 1]
-        if bounds[cluster + 1] - bounds[cluster] == 1:
-            text = order[bounds[cluster]]
-            result[start:end] = terms[offsets[text] : offsets[text + 1]]
-            result_weights[start:end] = weights[offsets[text] : offsets[text + 1]]
-            continue
-        mine, heavy = np.empty(end - start, terms.dtype), np.empty(end - start, weights.dtype)
-        count = 0
-        for text in order[bounds[cluster] : bounds[cluster + 1]]:
-            for at in range(offsets[text], offsets[text + 1]):
-                mine[count], heavy[count] = terms[at], weights[at]
-                count += 1
-        by_term = np.argsort(mine, kind="mergesort")
-        found = 0
-        sums = np.zeros(count, weights.dtype)
-        distinct_terms = np.empty(count, terms.dtype)
-        for at in by_term:
-            if found == 0 or distinct_terms[found - 1] != mine[at]:
-                distinct_terms[found] = mine[at]
-                found += 1
-            sums[found - 1] += heavy[at]
-        sums = sums[:found]
-        kept = _heaviest(sums, longest)
-        _write(distinct_terms, sums, kept, result[start:end], result_weights[start:end])
+        begin, texts, n = written, bounds[cluster + 1] - bounds[cluster], 0
+        for text in range(bounds[cluster], bounds[cluster + 1]):
+            first, end = offsets[text], offsets[text + 1]
+            _sort(words[first:end], starts, one[0][n:], order)
+            runs[text - bounds[cluster]] = n
+            for at in order[: end - first]:
+                one[1][n], one[2][n], one[3][n] = terms[first + at], weights[first + at], 1
+                n += 1
+        runs[texts] = n
+        (_, mine, heavy, having), n = _merged(runs, texts, one, other)
+        _keep_heaviest(heavy[:n].view(np.int32), mask)
+        total = 0.0
+        for at in range(n):
+            total += np.float64(heavy[at]) ** 2 * mask[at]
+        scale = 1 / np.sqrt(total) if total > 0 and texts > 1 else 1.0
+        for at in range(n):
+            # Texts that have it beyond the cluster's own.
+            if mask[at] and mine[at] >= 0 and (having[at] == 1 or found[mine[at]] > having[at]):
+                result_terms[written], result_weights[written] = mine[at], heavy[at] * scale
+                written += 1
+        result_offsets[cluster + 1] = written
+        bits = result_weights[begin:written].view(np.int32)
+        least[cluster] = _bar(bits, PROPOSING) if len(bits) > PROPOSING else 0
 
 
 @njit(cache=True, nogil=True)
-def _sorted_lists(  # type: ignore[no-untyped-def]
-    values, offsets, weights, order, result_offsets, result, result_weights
-):
-    for place in range(len(order)):
-        start, end = offsets[order[place]], offsets[order[place] + 1]
-        rising = np.argsort(values[start:end])
-        for at in range(end - start):
-            result[result_offsets[place] + at] = values[start + rising[at]]
-            result_weights[result_offsets[place] + at] = weights[start + rising[at]]
+def _room(size):  # type: ignore[no-untyped-def]
+    """Place for so many words: hash, term, weight, and texts of the cluster that have it."""
+    return (
+        np.empty(size, np.uint64),
+        np.empty(size, np.int32),
+        np.empty(size, np.float32),
+        np.empty(size, np.uint32),
+    )
 
 
 @njit(cache=True, nogil=True)
-def _post(terms, offsets, weights, starts, postings, posted):  # type: ignore[no-untyped-def]
-    nexts = starts.copy()
-    for place in range(len(offsets) - 1):
-        for at in range(offsets[place], offsets[place + 1]):
-            postings[nexts[terms[at]]], posted[nexts[terms[at]]] = place, weights[at]
-            nexts[terms[at]] += 1
+def _merged(runs, count, here, there):  # type: ignore[no-untyped-def]
+    """Sorted runs made one, two by two; weights and counts of equal words are added up."""
+    n = runs[count]
+    while count > 1:
+        n = 0
+        for run in range(0, count, 2):
+            a, b, end = runs[run], runs[run + 1], runs[min(run + 2, count)]
+            middle, runs[run // 2] = b, n
+            while a < middle or b < end:
+                left = b == end or (a < middle and here[0][a] <= here[0][b])
+                right = a == middle or (b < end and here[0][b] <= here[0][a])
+                at = a if left else b
+                there[0][n], there[1][n] = here[0][at], here[1][at]
+                there[2][n], there[3][n] = here[2][at], here[3][at]
+                if left and right:
+                    there[2][n] += here[2][b]
+                    there[3][n] += here[3][b]
+                n += 1
+                a += left
+                b += right
+        count = (count + 1) // 2
+        runs[count] = n
+        here, there = there, here
+    return here, n
+
+
+@njit(cache=True, nogil=True)
+def _enter(terms, offsets, weights, least, place, entries, bounds):  # type: ignore[no-untyped-def]
+    """Write entries of clusters, the first of which is at that place; how many propose to each."""
+    for cluster in range(len(offsets) - 1):
+        start, proposing = offsets[cluster], 0
+        for at in range(start, offsets[cluster + 1]):
+            proposes = weights[at] >= least[cluster]
+            proposing += proposes
+            entries[at] = (
+                np.uint64(terms[at]) << _TERM
+                | np.uint64(place + cluster) << _PLACE
+                | np.uint64(at - start) << _WORD
+                | np.uint64(proposes)
+            )
+        bounds[cluster + 1] = bounds[cluster] + proposing
+
+
+@njit(cache=True, nogil=True)
+def _carried(entries, low):  # type: ignore[no-untyped-def]
+    """Entries of places from `low` on, counted from there; of each term the latest only."""
+    kept, start = np.empty_like(entries), len(entries)
+    last, count = np.uint64(0), 0
+    for at in range(len(entries) - 1, -1, -1):
+        term, place = entries[at] >> _TERM, np.int64((entries[at] >> _PLACE) & _PLACES)
+        count = count if term == last else 0
+        last = term
+        if place >= low and count < POSTINGS:
+            start, count = start - 1, count + 1
+            kept[start] = entries[at] - (np.uint64(low) << _PLACE)
+    return kept[start:].copy()
+
+
+@njit(cache=True, nogil=True)
+def _post(entries, offsets, weights, start, nexts, begins, ends):  # type: ignore[no-untyped-def]
+    """Entries to postings, in their place: where the cluster is, and the weight of the term."""
+    places, posted = entries.view(np.uint32), entries.view(np.float32)
+    last, begin = np.uint64(0), 0
+    for at in range(len(entries)):
+        entry = entries[at]
+        term, place = entry >> _TERM, np.int64((entry >> _PLACE) & _PLACES)
+        begin = begin if term == last else at
+        last = term
+        if entry & np.uint64(1) and place >= start:
+            mine = nexts[place - start]
+            begins[mine], ends[mine] = max(begin, at - POSTINGS), at
+            nexts[place - start] = mine + 1
+        weight = weights[offsets[place] + np.int64((entry >> _WORD) & _WORDS)]
+        places[2 * at], posted[2 * at + 1] = place, weight
 
 
 @njit(cache=True, nogil=True)
@@ -451,126 +641,33 @@ def _dot(terms, offsets, weights, i, j):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _alike(  # type: ignore[no-untyped-def]
-    terms, offsets, weights, postings, starts, posted, first, begin, end
+    terms, offsets, weights, postings, begins, bounds, ends, first, which
 ):
-    """Left and right places, and cosine, of pairs whose right place is in `begin` to `end`."""
-    sums, met = np.zeros(end, np.float32), np.empty(end, np.int64)
-    heavy, bar = np.empty(LONGEST, np.float32), LEAST - 1e-4
-    left, right = [np.int64(0) for _ in range(0)], [np.int64(0) for _ in range(0)]
+    """Left and right places, and cosine, of pairs whose right one is among the given places."""
+    low, start, begin, end = which
+    places, posted = postings.view(np.uint32), postings.view(np.float32)
+    sums, met = np.zeros(end - low, np.float32), np.empty(end - low + 1, np.uint32)
+    bar = np.float32(LEAST - 1e-4)
+    left, right = [np.int32(0) for _ in range(0)], [np.int32(0) for _ in range(0)]
     cosine = [np.float32(0) for _ in range(0)]
-    for i in range(begin, end):
-        count, own = 0, offsets[i + 1] - offsets[i]
-        least = np.float32(0)
-        if own > PROPOSING:
-            heavy[:own] = weights[offsets[i] : offsets[i + 1]]
-            least = np.partition(heavy[:own], own - PROPOSING)[own - PROPOSING]
-        for at in range(offsets[i], offsets[i + 1]):
-            if weights[at] < least:
-                continue
-            start = starts[terms[at]]
-            before = start + np.searchsorted(postings[start : starts[terms[at] + 1]], i)
-            stop = max(start, before - POSTINGS)
-            for posting in range(before - 1, stop - 1, -1):
-                j = postings[posting]
-                if j < first[i]:
+    for place in range(begin, end):
+        count, lowest = 0, first[place] - low
+        for proposal in range(bounds[place - start], bounds[place - start + 1]):
+            weight = posted[2 * ends[proposal] + 1]
+            for posting in range(ends[proposal] - 1, begins[proposal] - 1, -1):
+                other = places[2 * posting]
+                if other < lowest:
                     break
-                if sums[j] == 0:
-                    met[count] = j
-                    count += 1
-                sums[j] += weights[at] * posted[posting]
-        for j in met[:count]:
-            alike = _dot(terms, offsets, weights, i, j) if sums[j] >= bar else 0.0
-            sums[j] = 0
+                met[count] = other
+                count += sums[other] == 0
+                sums[other] += weight * posted[2 * posting + 1]
+        for other in met[:count]:
+            alike = 0.0
+            if sums[other] >= bar:
+                alike = _dot(terms, offsets, weights, place - low, other)
+            sums[other] = 0
             if alike >= LEAST:
-                left.append(j)
-                right.append(np.int64(i))
+                left.append(np.int32(low + other))
+                right.append(np.int32(place))
                 cosine.append(np.float32(alike))
     return np.array(left), np.array(right), np.array(cosine)
-
-
-@njit(cache=True, nogil=True)
-def _join(  # type: ignore[no-untyped-def]
-    left, right, total, sizes, earliest, latest, settled, window, floor
-):
-    n = len(earliest)
-    parents = np.arange(n)
-    # Each group's pairs as a chain: slot 2k is pair k in the left's chain, 2k + 1 in the right's.
-    heads, tails = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
-    nexts, mark = np.full(2 * len(left), -1, np.int64), np.full(n, -1, np.int64)
-    lengths, dead = np.zeros(n, np.int64), np.zeros(len(left), np.bool_)
-    # What the pair's entry in the queue says: its mean or more, since a mean only falls later.
-    queued = total / (sizes[left] * sizes[right])
-    queue = [(-queued[pair], pair) for pair in range(len(left))]
-    heapq.heapify(queue)
-    for slot in range(2 * len(left)):
-        owner = left[slot // 2] if slot % 2 == 0 else right[slot // 2]
-        if heads[owner] < 0:
-            heads[owner] = slot
-        else:
-            nexts[tails[owner]] = slot
-        tails[owner] = slot
-        lengths[owner] += 1
-    while len(queue) > 0 and -queue[0][0] >= floor:
-        value, pair = heapq.heappop(queue)
-        if dead[pair] or -value != queued[pair]:
-            continue
-        a, b = root(parents, left[pair]), root(parents, right[pair])
-        mean = total[pair] / (sizes[a] * sizes[b])
-        if mean < -value:
-            queued[pair] = mean
-            heapq.heappush(queue, (-mean, pair))
-            continue
-        dead[pair] = True
-        if max(latest[a], latest[b]) - min(earliest[a], earliest[b]) > window:
-            continue
-        if settled[a] and settled[b]:
-            continue
-        if lengths[a] < lengths[b]:
-            a, b = b, a
-        parents[b], sizes[a] = a, sizes[a] + sizes[b]
-        earliest[a] = min(earliest[a], earliest[b])
-        latest[a] = max(latest[a], latest[b])
-        settled[a] |= settled[b]
-        if heads[b] >= 0:
-            nexts[tails[a]] = heads[b]
-            tails[a] = tails[b]
-        # One pass through the joined chain: dead pairs go, two pairs with one group become one.
-        slot, before, kept = heads[a], -1, 0
-        while slot >= 0:
-            following, this = nexts[slot], slot // 2
-            if not dead[this]:
-                other = root(parents, left[this])
-                if other == a:
-                    other = root(parents, right[this])
-                known = mark[other]
-                if known >= 0:
-                    total[known] += total[this]
-                    dead[this] = True
-                    higher = total[known] / (sizes[a] * sizes[other])
-                    if higher > queued[known]:
-                        queued[known] = higher
-                        heapq.heappush(queue, (-higher, known))
-                else:
-                    mark[other] = this
-            if not dead[this]:
-                if before < 0:
-                    heads[a] = slot
-                else:
-                    nexts[before] = slot
-                before, kept = slot, kept + 1
-            slot = following
-        if before < 0:
-            heads[a] = -1
-        else:
-            nexts[before] = -1
-        tails[a], lengths[a] = before, kept
-        slot = heads[a]
-        while slot >= 0:
-            other = root(parents, left[slot // 2])
-            if other == a:
-                other = root(parents, right[slot // 2])
-            mark[other] = -1
-            slot = nexts[slot]
-    for at in range(n):
-        parents[at] = root(parents, at)
-    return parents

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from dedup.forest import root
-from dedup.numbering import number, repeating
+from dedup.numbering import number
 from dedup.ragged import Ragged
 
 _MEDIUM = re.compile(r"\([^)]*\b(?:web|online|news|print|www)\b[^)]*\)")
@@ -29,22 +29,21 @@ _AFFIXES = re.compile(r"^the|(?:news|online|web)+$")
 
 
 class Repeats(NamedTuple):
-    """The shingles that repeat within their source.
+    """Shingles that repeat within their source, once for each article that holds them.
 
     Attributes
     ----------
-    positions : ndarray of int64, shape (n_repeats,)
-        Rising positions in `shingles.values`.
+    values : ndarray of uint64, shape (n_repeats,)
+    owners : ndarray of int64, shape (n_repeats,)
+        Article of each.
     keys : ndarray of int64, shape (n_repeats,)
         Equal where shingle and source are equal; from 0 to `n_keys` - 1.
-    offsets : ndarray of int64, shape (n_articles + 1,)
-        Article `i` owns `positions[offsets[i]:offsets[i + 1]]`.
     n_keys : int
     """
 
-    positions: np.ndarray
+    values: np.ndarray
+    owners: np.ndarray
     keys: np.ndarray
-    offsets: np.ndarray
     n_keys: int
 
 
@@ -64,25 +63,58 @@ def outlet(name: str) -> str:
     return _AFFIXES.sub("", joined) or joined or name
 
 
-def repeats(shingles: Ragged, sources: np.ndarray, floor: int) -> Repeats:
-    """All shingles that may stand in at least `floor` articles of their article's source.
+def salts(sources: np.ndarray) -> np.ndarray:
+    """What sets the shingles of one source (int64, 0 or more) apart from others': uint64."""
+    return (sources.astype(np.uint64) + np.uint64(1)) * _PRIME
+
+
+def count(
+    rolled: Ragged, salts: np.ndarray, span: tuple[int, int], floor: int, counters: np.ndarray
+) -> None:
+    """Count shingles into a table of small counters, each an upper bound for all that share it.
 
     Parameters
     ----------
-    shingles : Ragged of uint64
-        Sorted distinct shingle hashes per article.
-    sources : ndarray of int64, shape (n_articles,)
-        Source of each article; articles with a negative one take no part.
+    rolled : Ragged of uint64
+        Shingle hashes of each article; one that comes twice counts twice.
+    salts : ndarray of uint64, shape (n_articles,)
+        As of :func:`salts`.
+    span : tuple of int
+        Smallest and largest hash that is counted.
     floor : int
-        Higher finds fewer; a few that stand in fewer articles come along.
+        Counters stop there, at most at 255.
+    counters : ndarray of uint8
+        Fewer than 2^32; about two for each hash are enough.
     """
-    salts = (sources.astype(np.uint64) + np.uint64(1)) * _PRIME
-    mask = repeating(shingles.values, shingles.offsets, salts, min(floor, 255))
-    mask &= np.repeat(sources >= 0, shingles.lengths)
-    positions = np.flatnonzero(mask)
-    offsets = np.searchsorted(positions, shingles.offsets)
-    keys, n_keys = number(shingles.values[positions] ^ np.repeat(salts, np.diff(offsets)))
-    return Repeats(positions, keys, offsets, n_keys)
+    _count(*rolled, salts, np.uint64(span[0]), np.uint64(span[1]), floor, counters)
+
+
+def select(
+    rolled: Ragged, salts: np.ndarray, span: tuple[int, int], floor: int, counters: np.ndarray
+) -> Ragged:
+    """Sorted distinct hashes of each article whose counters have reached the floor.
+
+    Parameters as of :func:`count`. All that stand in so many articles of one salt are among them,
+    and a few that do not.
+    """
+    first, last = np.uint64(span[0]), np.uint64(span[1])
+    return Ragged(*_select(*rolled, salts, first, last, floor, counters))
+
+
+def repeats(selected: Ragged, owners: np.ndarray, salts: np.ndarray) -> Repeats:
+    """The selected shingles of articles, numbered by shingle and salt.
+
+    Parameters
+    ----------
+    selected : Ragged of uint64
+        As of :func:`select`.
+    owners : ndarray of int64, shape (n_lists,)
+        Article of each list.
+    salts : ndarray of uint64, shape (n_lists,)
+    """
+    lengths = selected.lengths
+    keys, n_keys = number(selected.values ^ np.repeat(salts, lengths))
+    return Repeats(selected.values, np.repeat(owners, lengths), keys, n_keys)
 
 
 def floors(found: Repeats, sources: np.ndarray, least: int, share: float) -> np.ndarray:
@@ -101,26 +133,23 @@ def floors(found: Repeats, sources: np.ndarray, least: int, share: float) -> np.
     -------
     ndarray of int64, shape (n_keys,)
     """
-    owners = np.repeat(sources, np.diff(found.offsets))
     source = np.zeros(found.n_keys, np.int64)
-    source[found.keys] = owners
+    source[found.keys] = sources[found.owners]
     sizes = np.bincount(sources[sources >= 0], minlength=1)
     return np.maximum(least, np.ceil(share * sizes)).astype(np.int64)[source]
 
 
 def members(found: Repeats) -> Ragged:
-    """Articles that hold each key, rising: Ragged of int64."""
-    owners = np.repeat(np.arange(len(found.offsets) - 1), np.diff(found.offsets))
+    """Articles that hold each key: Ragged of int64."""
     offsets = np.zeros(found.n_keys + 1, np.int64)
     np.cumsum(np.bincount(found.keys, minlength=found.n_keys), out=offsets[1:])
-    return Ragged(owners[np.argsort(found.keys, kind="stable")], offsets)
+    return Ragged(found.owners[np.argsort(found.keys, kind="stable")], offsets)
 
 
 def of_articles(found: Repeats, chosen: np.ndarray) -> Repeats:
     """What the chosen articles (bool, shape (n_articles,)) hold of the repeats; keys stay."""
-    kept = np.repeat(chosen, np.diff(found.offsets))
-    offsets = np.concatenate([[0], np.cumsum(kept)])[found.offsets]
-    return Repeats(found.positions[kept], found.keys[kept], offsets, found.n_keys)
+    kept = chosen[found.owners]
+    return Repeats(found.values[kept], found.owners[kept], found.keys[kept], found.n_keys)
 
 
 def neighbours(left: np.ndarray, right: np.ndarray, n: int) -> Ragged:
@@ -149,11 +178,6 @@ def stories(members: Ragged, versions: Ragged, floors: np.ndarray) -> np.ndarray
     ndarray of int64, shape (n_lists,)
     """
     return _stories(*members, *versions, floors)
-
-
-def places(found: Repeats, chosen: np.ndarray) -> np.ndarray:
-    """Rising positions in `shingles.values` of the chosen keys (bool, shape (n_keys,))."""
-    return found.positions[chosen[found.keys]]
 
 
 class Held(NamedTuple):
@@ -229,7 +253,46 @@ def decided(
 
 
 _PRIME = np.uint64(0xD6E8FEB86659FD93)
-_S16, _S36 = np.uint64(16), np.uint64(36)
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_S16, _S32, _S36 = np.uint64(16), np.uint64(32), np.uint64(36)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _slot(value, salt, size):  # type: ignore[no-untyped-def]
+    return ((((value ^ salt) * _SPREAD) >> _S32) * size) >> _S32
+
+
+@njit(cache=True, nogil=True)
+def _count(values, offsets, salts, first, last, floor, counters):  # type: ignore[no-untyped-def]
+    size = np.uint64(len(counters))
+    for article in range(len(offsets) - 1):
+        for at in range(offsets[article], offsets[article + 1]):
+            if first <= values[at] <= last:
+                slot = _slot(values[at], salts[article], size)
+                counters[slot] += np.uint8(counters[slot] < floor)
+
+
+@njit(cache=True, nogil=True)
+def _select(values, offsets, salts, first, last, floor, counters):  # type: ignore[no-untyped-def]
+    size, found = np.uint64(len(counters)), 0
+    selected, selected_offsets = np.empty(len(values), np.uint64), np.zeros(len(offsets), np.int64)
+    for article in range(len(offsets) - 1):
+        start = found
+        for at in range(offsets[article], offsets[article + 1]):
+            if first <= values[at] <= last:
+                slot = _slot(values[at], salts[article], size)
+                if counters[slot] >= floor:
+                    selected[found] = values[at]
+                    found += 1
+        mine = selected[start:found]
+        mine.sort()
+        kept = start
+        for at in range(start, found):
+            if at == start or selected[at] != selected[kept - 1]:
+                selected[kept] = selected[at]
+                kept += 1
+        found = selected_offsets[article + 1] = kept
+    return selected[:found].copy(), selected_offsets
 
 
 @njit(cache=True, nogil=True)

@@ -11,14 +11,13 @@ not shared is its names and figures, and they weigh most.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from dedup.numbering import number
 from dedup.ragged import Ragged
-from dedup.threads import in_order, spans
 
 # Similarity is a weighted geometric mean of what is held and of the cosine of the own words.
 HELD_EXPONENT, COSINE_EXPONENT = 0.7, 0.3
@@ -53,9 +52,7 @@ COPY_JACCARD, EXCERPT_CONTAINMENT = 0.2, 0.4
 # and how steep. Fitted on read and made pairs: python tests/benchmarks/calibrate.py DATA_DIR
 SCORE_MIDPOINT, SCORE_SLOPE = 0.213, 2.36
 
-_ONE = np.uint64(1)
-_CHUNK = 20_000
-"""Pairs of one unit of threaded work."""
+_ONE, _BITS = np.uint64(1), np.uint64(64)
 
 
 class Evidence(NamedTuple):
@@ -64,14 +61,12 @@ class Evidence(NamedTuple):
     Attributes
     ----------
     shingles : Ragged of uint64
-        Sorted distinct shingle hashes, template removed.
-    places : ndarray of int32
-        Token at which each of `shingles.values` first begins in its article.
+        Shingle hashes in text order, the first of each beginning at an article's first token; 0 for
+        those that are template, or came before.
     masses : Ragged of float32
         Weight of each token of the text: its rarity, or 0 where it is not the article's own.
     words : Ragged of uint64
-        Sorted distinct hashes of the own tokens; the lowest bit marks figures (tokens with a
-        digit).
+        Distinct hashes of the own tokens; the lowest bit marks figures (tokens with a digit).
     weights : ndarray of float32
         TF-IDF weight of each of `words.values`.
     spoken : ndarray of bool
@@ -87,7 +82,6 @@ class Evidence(NamedTuple):
     """
 
     shingles: Ragged
-    places: np.ndarray
     masses: Ragged
     words: Ragged
     weights: np.ndarray
@@ -135,16 +129,8 @@ class Scores(NamedTuple):
     similarity: np.ndarray
 
 
-def rarity(words: Ragged) -> np.ndarray:
-    """Inverse document frequency, ln(1 + articles / articles with it), of each of `words.values`.
-
-    Returns
-    -------
-    ndarray of float32
-    """
-    numbers, distinct = number(words.values)
-    frequencies = np.bincount(numbers, minlength=distinct)
-    return np.log1p(len(words.lengths) / frequencies).astype(np.float32)[numbers]
+Rarity = Callable[[np.ndarray], np.ndarray]
+"""Inverse document frequency (float32) of words (uint64)."""
 
 
 def weigh(rarities: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -153,7 +139,7 @@ def weigh(rarities: np.ndarray, counts: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     rarities : ndarray of float32
-        Of each word of each article; see :func:`rarity`.
+        Of each word of each article, as of a `Rarity`.
     counts : ndarray of uint32
         How often each of them stands in its article.
     """
@@ -161,39 +147,77 @@ def weigh(rarities: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return by_count[counts - 1] * rarities
 
 
-def score_all(
-    given: Evidence, left: np.ndarray, right: np.ndarray, shared_floor: int, threads: int
-) -> Scores:
-    """As :func:`score`, on several threads."""
-    pieces = list(
-        in_order(
-            lambda part: score(given, left[part], right[part], shared_floor),
-            spans(len(left), _CHUNK),
-            threads,
-        )
-    ) or [score(given, left, right, shared_floor)]
-    return Scores(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
+class Overlap(NamedTuple):
+    """What pairs share of shingles.
+
+    Attributes
+    ----------
+    shared : ndarray of int32
+        Shingles that both hold.
+    sizes_left, sizes_right : ndarray of int64
+        Shingles of each, at least 1.
+    related : ndarray of bool
+        Pairs that share enough to be worth a look at their words.
+    """
+
+    shared: np.ndarray
+    sizes_left: np.ndarray
+    sizes_right: np.ndarray
+    related: np.ndarray
 
 
-def score(given: Evidence, left: np.ndarray, right: np.ndarray, shared_floor: int) -> Scores:
-    """Scores of pairs of articles.
+def counted(shingles: Ragged) -> np.ndarray:
+    """How many shingles of each article, as of `Evidence`, count: int64."""
+    return np.diff(np.concatenate([[0], np.cumsum(shingles.values != 0)])[shingles.offsets])
+
+
+def overlap(shingles: Ragged, left: np.ndarray, right: np.ndarray, shared_floor: int) -> Overlap:
+    """What pairs share of shingles, by which most of them are told to be unrelated.
 
     Parameters
     ----------
+    shingles : Ragged of uint64
+        As of `Evidence`.
     left, right : ndarray of int64, shape (n_pairs,)
         Positions of the articles.
     shared_floor : int
-        Shared shingles below which the similarity is 0; higher keeps fewer, surer pairs.
+        Shared shingles below which two are unrelated; higher keeps fewer, surer pairs.
     """
-    shared = _shared(given.shingles.values, given.shingles.offsets, left, right)
-    sizes = np.maximum(given.shingles.lengths, 1)
-    in_right, in_left = shared / sizes[left], shared / sizes[right]
-    # Most candidates share next to nothing; only the others are worth a look at their words.
-    related = (np.maximum(in_left, in_right) >= LEAST_CONTAINMENT) & (shared >= shared_floor)
-    found = np.zeros((5, len(left)))
-    found[:, related] = _looked_at(given, left[related], right[related])
-    columns = (shared / (sizes[left] + sizes[right] - shared), in_right, in_left, *found)
+    shared = _shared(*shingles, left, right)
+    sizes = np.maximum(counted(shingles), 1)
+    held = shared / np.minimum(sizes[left], sizes[right])
+    related = (held >= LEAST_CONTAINMENT) & (shared >= shared_floor)
+    return Overlap(shared, sizes[left], sizes[right], related)
+
+
+def compare(found: Overlap, given: Evidence, left: np.ndarray, right: np.ndarray) -> Scores:
+    """Scores of pairs of articles; those of unrelated ones are 0 but for their shingles.
+
+    Parameters
+    ----------
+    found : Overlap
+        Of all pairs.
+    given : Evidence
+        Of articles of related pairs at least.
+    left, right : ndarray of int64, shape (n_related,)
+        Their positions in it.
+    """
+    shared, sizes_left, sizes_right, related = found
+    seen = np.zeros((5, len(shared)))
+    seen[:, related] = _looked_at(given, left, right)
+    columns = (
+        shared / (sizes_left + sizes_right - shared),
+        shared / sizes_left,
+        shared / sizes_right,
+        *seen,
+    )
     return Scores(shared, *(column.astype(np.float32) for column in columns))
+
+
+def score(given: Evidence, left: np.ndarray, right: np.ndarray, shared_floor: int) -> Scores:
+    """Scores of pairs of articles, as of :func:`overlap` and :func:`compare`."""
+    found = overlap(given.shingles, left, right, shared_floor)
+    return compare(found, given, left[found.related], right[found.related])
 
 
 def turned(scores: Scores, which: np.ndarray) -> Scores:
@@ -273,17 +297,7 @@ def _held(given: Evidence, left: np.ndarray, right: np.ndarray) -> tuple[np.ndar
 
     What is all quotation is held by nothing but its like.
     """
-    shingles, masses = given.shingles, given.masses
-    held, longest = _passages(
-        shingles.values,
-        given.places,
-        shingles.offsets,
-        masses.values,
-        masses.offsets,
-        given.size,
-        left,
-        right,
-    )
+    held, longest = _passages(*given.shingles, *given.masses, given.size, left, right)
     held[given.spoken[left] & ~given.spoken[right], 0] = 0
     held[given.spoken[right] & ~given.spoken[left], 1] = 0
     return held.max(axis=1, initial=0), longest
@@ -341,39 +355,87 @@ def _sums(words, offsets, weights):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _table(values, offsets):  # type: ignore[no-untyped-def]
+    """Room for the longest list: keys, 0 where free, and the places in the list they came from."""
+    longest, size = 0, 16
+    for article in range(len(offsets) - 1):
+        longest = max(longest, offsets[article + 1] - offsets[article])
+    while size < 2 * longest:
+        size *= 2
+    return np.zeros(size, values.dtype), np.empty(size, np.int64)
+
+
+@njit(cache=True, nogil=True)
+def _enter(values, keys, places):  # type: ignore[no-untyped-def]
+    """Enter a list into the front of a table; by how many bits its hashes are shifted to a slot."""
+    shift, size = np.uint64(60), 16
+    while size < 2 * len(values):
+        size, shift = 2 * size, shift - np.uint64(1)
+    keys[:size] = 0
+    for at in range(len(values)):
+        if values[at]:
+            slot = np.int64(values[at] >> shift)
+            while keys[slot]:
+                slot = (slot + 1) & (size - 1)
+            keys[slot], places[slot] = values[at], at
+    return shift
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _slot(keys, shift, value):  # type: ignore[no-untyped-def]
+    """Slot of a value, or a free one where it is not."""
+    slot, last = np.int64(value >> shift), np.int64((np.uint64(1) << (_BITS - shift)) - _ONE)
+    while keys[slot] and keys[slot] != value:
+        slot = (slot + 1) & last
+    return slot
+
+
+@njit(cache=True, nogil=True)
 def _shared(values, offsets, left, right):  # type: ignore[no-untyped-def]
-    result = np.empty(len(left), np.int32)
+    result = np.zeros(len(left), np.int32)
+    keys, places = _table(values, offsets)
+    # Most of what is looked for is not there, which a sparse table tells at the first step.
+    seen, top = np.zeros(1 << 13, np.bool_), np.uint64(64 - 13)
+    entered, shift = -1, np.uint64(60)
     for pair in range(len(left)):
-        i, i_end = offsets[left[pair]], offsets[left[pair] + 1]
-        j, j_end = offsets[right[pair]], offsets[right[pair] + 1]
+        if left[pair] != entered:  # pairs follow their left ones
+            entered = left[pair]
+            mine = values[offsets[entered] : offsets[entered + 1]]
+            shift = _enter(mine, keys, places)
+            seen[:] = False
+            for value in mine:
+                seen[np.int64(value >> top)] = True
         count = 0
-        while i < i_end and j < j_end:
-            a, b = values[i], values[j]
-            count += a == b
-            i += a <= b
-            j += b <= a
+        for value in values[offsets[right[pair]] : offsets[right[pair] + 1]]:
+            if seen[np.int64(value >> top)] and value != 0:
+                count += keys[_slot(keys, shift, value)] == value
         result[pair] = count
     return result
 
 
 @njit(cache=True, nogil=True)
-def _passages(values, places, offsets, masses, mass_offsets, size, left, right):  # type: ignore[no-untyped-def]
+def _passages(values, offsets, masses, mass_offsets, size, left, right):  # type: ignore[no-untyped-def]
     """`held` of each pair in both directions, shape (n_pairs, 2), and its `longest`."""
     held, passages = np.zeros((len(left), 2)), np.zeros(len(left))
     longest = 0
     for article in range(len(mass_offsets) - 1):
         longest = max(longest, mass_offsets[article + 1] - mass_offsets[article])
     marks = np.zeros((2, longest), np.uint8)
+    keys, places = _table(values, offsets)
+    entered, shift = -1, np.uint64(60)
     for pair in range(len(left)):
         a, b = left[pair], right[pair]
-        i, i_end, j, j_end = offsets[a], offsets[a + 1], offsets[b], offsets[b + 1]
-        while i < i_end and j < j_end:
-            first, second = values[i], values[j]
-            if first == second:
-                marks[0, places[i]] = 1
-                marks[1, places[j]] = 1
-            i += first <= second
-            j += second <= first
+        if a != entered:
+            entered = a
+            shift = _enter(values[offsets[a] : offsets[a + 1]], keys, places)
+        for at in range(offsets[b], offsets[b + 1]):
+            value = values[at]
+            if value == 0:
+                continue
+            slot = _slot(keys, shift, value)
+            if keys[slot] == value:
+                marks[0, places[slot]] = 1
+                marks[1, at - offsets[b]] = 1
         mine = masses[mass_offsets[a] : mass_offsets[a + 1]]
         yours = masses[mass_offsets[b] : mass_offsets[b + 1]]
         held[pair, 0], first = _swept(mine, marks[0], size)
@@ -415,16 +477,18 @@ def _swept(masses, marks, size):  # type: ignore[no-untyped-def]
 def _overlaps(words, offsets, weights, left, right):  # type: ignore[no-untyped-def]
     """Over the words both articles hold, the product of their weights; its root for figures."""
     dots, figures = np.zeros(len(left)), np.zeros(len(left))
+    keys, places = _table(words, offsets)
+    entered, shift = -1, np.uint64(60)
     for pair in range(len(left)):
-        i, i_end = offsets[left[pair]], offsets[left[pair] + 1]
-        j, j_end = offsets[right[pair]], offsets[right[pair] + 1]
-        while i < i_end and j < j_end:
-            a, b = words[i], words[j]
-            if a == b:
-                product = np.float64(weights[i]) * weights[j]
+        if left[pair] != entered:
+            entered = left[pair]
+            shift = _enter(words[offsets[entered] : offsets[entered + 1]], keys, places)
+        for at in range(offsets[right[pair]], offsets[right[pair] + 1]):
+            word = words[at]
+            slot = _slot(keys, shift, word)
+            if keys[slot] == word and word != 0:
+                product = np.float64(weights[offsets[entered] + places[slot]]) * weights[at]
                 dots[pair] += product
-                if a & _ONE:
+                if word & _ONE:
                     figures[pair] += np.sqrt(product)
-            i += a <= b
-            j += b <= a
     return dots, figures

@@ -115,6 +115,8 @@ def test_chains_side_by_side_are_cut_as_one_is() -> None:
         {
             "id": [f"{n:02}-{chain}" for n, chain in turns],
             "text": [" ".join(chains[chain][n * 20 : n * 20 + 60]) for n, chain in turns],
+            # Pairs are equally alike, and then the order of publication decides.
+            "published_at": [f"2024-05-01T{n:02}:00:00Z" for n, _ in turns],
         }
     )
     found = clusters(cluster_articles(table, settings=Settings(similarity_floor=0.4)))

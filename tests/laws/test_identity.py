@@ -13,7 +13,7 @@ from simulation.laws import Lineage, translate
 from dedup import Result, Settings
 from dedup.errors import SettingsError
 
-SEED = 20251131
+SEED = 20251134
 FILES = 8
 STEPS = [Step([5], [0]), Step([3]), Step([6, 1]), Step([], [1]), Step([4, 7]), Step([0, 2], [2])]
 
@@ -29,7 +29,7 @@ class Story(NamedTuple):
 @pytest.fixture(scope="module")
 def told_in_runs(tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("runs")
-    feed = messy(400, SEED, FILES)
+    feed = messy(800, SEED, FILES)
     runs = [take(feed, step, folder) for step in STEPS]
     reasons = Counter(runs[-1].lineage["reason"].to_pylist())
     print(reasons)

@@ -11,7 +11,7 @@ from reference import ragged, sets_of
 
 from dedup.ragged import Ragged
 from dedup.stages.candidates import sketch
-from dedup.stages.shingle import rolled, shingle_sets, word_sets
+from dedup.stages.shingle import counted, rolled, shingle_sets
 from dedup.stages.sign import sign
 
 # Derandomised: the examples follow from the test itself, so they are the same everywhere.
@@ -63,10 +63,11 @@ def test_shingles_are_those_of_a_plain_loop(articles: list[list[int]], size: int
     expected = [plain_shingles(article, size) for article in articles]
     assert lists_of(rolled(tokens, size)) == expected
     assert lists_of(shingle_sets(tokens, size)) == [sorted(set(found)) for found in expected]
-    words = word_sets(tokens)
-    assert lists_of(words.sets) == [sorted(set(article)) for article in articles]
-    counts = [article.count(word) for article in articles for word in sorted(set(article))]
-    assert words.counts.tolist() == counts
+    everything = np.ones(len(tokens.values), bool)
+    words = counted(tokens, everything, everything)
+    assert lists_of(words.words) == [list(dict.fromkeys(article)) for article in articles]
+    counts = [article.count(word) for article in articles for word in dict.fromkeys(article)]
+    assert words.counts.tolist() == words.owned.tolist() == counts
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
@@ -114,4 +115,5 @@ def test_agreement_of_signatures_estimates_jaccard() -> None:
 def test_no_articles() -> None:
     nothing = Ragged(np.empty(0, np.uint64), np.zeros(1, np.int64))
     assert sign(nothing, 16, 1).shape == (0, 16)
-    assert lists_of(shingle_sets(nothing, 5)) == lists_of(word_sets(nothing).sets) == []
+    assert lists_of(shingle_sets(nothing, 5)) == []
+    assert lists_of(counted(nothing, *np.empty((2, 0), bool)).words) == []

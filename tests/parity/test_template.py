@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import components, ragged
+from reference import components
 
 from dedup.ragged import Ragged
 from dedup.stages.template import (
+    Repeats,
+    count,
     floors,
     members,
     neighbours,
     of_articles,
-    places,
     repeats,
+    salts,
+    select,
     stories,
 )
 
@@ -29,12 +35,17 @@ SEED = 20250102
 _KNOWN = [n * 0x9E3779B97F4A7C15 % 2**64 for n in range(12)] + [0, 2**64 - 1]
 Keys = dict[tuple[int, int], list[int]]
 Pairs = list[tuple[int, int]]
+Span = tuple[int, int]
+
+WHOLE = (0, 2**64 - 1)
 
 
 def plain_members(lists: Ragged, sources: np.ndarray) -> Keys:
     """Articles that each shingle stands in, per source."""
     found: Keys = defaultdict(list)
-    for value, article in zip(lists.values.tolist(), lists.owners().tolist(), strict=True):
+    for article, value in sorted(
+        {*zip(lists.owners().tolist(), lists.values.tolist(), strict=True)}
+    ):
         if sources[article] >= 0:
             found[int(sources[article]), value].append(article)
     return found
@@ -52,26 +63,65 @@ def versions_of(pairs: Pairs, n: int) -> Ragged:
     return neighbours(left, right, n)
 
 
+def in_text_order(lists: Iterable[Sequence[int]]) -> Ragged:
+    """Shingle hashes as they are rolled: in no order, some of them twice."""
+    every = [np.array(values, np.uint64) for values in lists]
+    offsets = np.cumsum([0, *(len(values) for values in every)])
+    return Ragged(np.concatenate([np.empty(0, np.uint64), *every]), offsets)
+
+
+def repeating(
+    lists: Ragged, sources: np.ndarray, floor: int, span: Span = WHOLE, counters: int = 1 << 16
+) -> Repeats:
+    """What repeats, counted and selected in two batches; an unknown source takes no part."""
+    batches = np.array_split(np.flatnonzero(sources >= 0), 2)
+    table = np.zeros(counters, np.uint8)
+    for batch in batches:
+        count(lists.take(batch), salts(sources[batch]), span, floor, table)
+    selected = [
+        select(lists.take(batch), salts(sources[batch]), span, floor, table) for batch in batches
+    ]
+    owners = np.concatenate(batches)
+    return repeats(Ragged.joined(selected, pa.uint64()), owners, salts(sources[owners]))
+
+
+def held_by(found: Repeats) -> list[tuple[int, int]]:
+    """Each article, and a shingle that it holds."""
+    return list(zip(found.owners.tolist(), found.values.tolist(), strict=True))
+
+
 def assert_parity(
-    lists: Ragged, sources: np.ndarray, versions: Pairs, floor: int, story_floor: int
-) -> None:
-    found = repeats(lists, sources, floor)
-    holders = plain_members(lists, sources)
-    owners = lists.owners()
-    keys = [(int(sources[owners[at]]), int(lists.values[at])) for at in range(len(lists.values))]
-    positions = found.positions.tolist()
-    assert positions == sorted(set(positions))
-    assert all(keys[at][0] >= 0 for at in positions)
-    needed = {at for at, key in enumerate(keys) if len(holders.get(key, ())) >= floor}
-    assert needed <= set(positions)
+    lists: Ragged,
+    sources: np.ndarray,
+    versions: Pairs,
+    floors: tuple[int, int],
+    span: Span = WHOLE,
+    counters: int = 1 << 16,
+) -> set[tuple[int, int]]:
+    """Compare with a dictionary of lists; what the articles hold of template, by the kernels."""
+    floor, story_floor = floors
+    found = repeating(lists, sources, floor, span, counters)
+    holders = {
+        key: articles
+        for key, articles in plain_members(lists, sources).items()
+        if span[0] <= key[1] <= span[1]
+    }
+    every = held_by(found)
+    # Each once, article by article, its shingles rising.
+    assert every == sorted(set(every))
+    keys = [(int(sources[article]), value) for article, value in every]
+    assert all(article in holders[key] for (article, _), key in zip(every, keys, strict=True))
+    needed = {
+        (article, key[1])
+        for key, articles in holders.items()
+        if len(articles) >= floor
+        for article in articles
+    }
+    assert needed <= set(every)
     # Equal keys where source and shingle are equal, and only there.
-    pairs = {(keys[at], key) for at, key in zip(positions, found.keys.tolist(), strict=True)}
+    pairs = set(zip(keys, found.keys.tolist(), strict=True))
     assert len(pairs) == len({key for key, _ in pairs}) == len({number for _, number in pairs})
     assert {number for _, number in pairs} == set(range(found.n_keys))
-    for article in range(len(sources)):
-        own = positions[found.offsets[article] : found.offsets[article + 1]]
-        assert all(owners[at] == article for at in own)
-    assert found.offsets[-1] == len(positions)
 
     held = members(found)
     of_keys = {number: holders[key] for key, number in pairs}
@@ -82,26 +132,57 @@ def assert_parity(
     for key, number in pairs:
         # Below the floor it is enough to know that.
         assert counted[number] == told[key] or max(counted[number], told[key]) < story_floor
-    expected = [at for at, key in enumerate(keys) if told.get(key, 0) >= story_floor]
-    assert places(found, counted >= story_floor).tolist() == expected
+    chosen = {
+        pair for pair, key in zip(every, found.keys, strict=True) if counted[key] >= story_floor
+    }
+    assert chosen == {
+        (article, key[1])
+        for key, articles in holders.items()
+        if told[key] >= story_floor
+        for article in articles
+    }
+    return chosen
+
+
+small_corpora = st.lists(
+    st.tuples(st.lists(st.sampled_from(_KNOWN), max_size=6), st.integers(-1, 2)), max_size=14
+)
 
 
 @brief
 @given(
-    st.lists(
-        st.tuples(st.lists(st.sampled_from(_KNOWN), max_size=6), st.integers(-1, 2)), max_size=14
-    ),
+    small_corpora,
     st.sets(st.tuples(st.integers(0, 13), st.integers(0, 13)), max_size=20),
     st.integers(2, 5),
     st.integers(0, 3),
+    st.sampled_from([1, 7, 40, 4096]),
 )
 def test_small_corpora(
-    articles: list[tuple[list[int], int]], drawn: set[tuple[int, int]], floor: int, more: int
+    articles: list[tuple[list[int], int]],
+    drawn: set[tuple[int, int]],
+    floor: int,
+    more: int,
+    counters: int,
 ) -> None:
-    lists = ragged(values for values, _ in articles)
+    """However few the counters, so that shingles have to share them."""
+    lists = in_text_order(values for values, _ in articles)
     sources = np.array([source for _, source in articles], np.int64)
     versions = sorted((a, b) for a, b in drawn if a < b < len(articles))
-    assert_parity(lists, sources, versions, floor, floor + more)
+    assert_parity(lists, sources, versions, (floor, floor + more), WHOLE, counters)
+
+
+@brief
+@given(small_corpora, st.integers(2, 4), st.sets(st.sampled_from([*_KNOWN, 1, 2**63]), max_size=5))
+def test_any_cut_of_the_hashes_gives_the_union_of_its_parts(
+    articles: list[tuple[list[int], int]], floor: int, cuts: set[int]
+) -> None:
+    lists = in_text_order(values for values, _ in articles)
+    sources = np.array([source for _, source in articles], np.int64)
+    firsts = sorted({0, *cuts})
+    spans = [(first, after - 1) for first, after in pairwise([*firsts, 2**64])]
+    parts = [assert_parity(lists, sources, [], (floor, floor), span) for span in spans]
+    assert sum(map(len, parts)) == len(set().union(*parts))
+    assert set().union(*parts) == assert_parity(lists, sources, [], (floor, floor))
 
 
 @pytest.mark.parametrize("floor", [2, 60, 254, 255])
@@ -109,33 +190,43 @@ def test_floors_up_to_the_largest(floor: int) -> None:
     """Shingles that stand in just as many articles as the floor, one fewer and far more."""
     n = 600
     held = {floor - 1: 5, floor: 6, floor + 1: 7, n: 8}
-    lists = ragged(
+    lists = in_text_order(
         [value * 0x9E3779B97F4A7C15 % 2**64 for times, value in held.items() if article < times]
         for article in range(n)
     )
-    assert_parity(lists, np.zeros(n, np.int64), [], floor, floor)
+    assert_parity(lists, np.zeros(n, np.int64), [], (floor, floor))
 
 
-def test_a_large_corpus() -> None:
-    """Enough values that the table of counters has to grow and be swept in ranges."""
+def large_corpus() -> tuple[Ragged, np.ndarray, Pairs]:
+    """Lists in which a third of the values is of few, so that they repeat; sources; versions."""
     print(f"seed {SEED}")
     rng = np.random.default_rng(SEED)
     known = rng.integers(0, 2**64, 40_000, np.uint64)
-    # A third of draws from few values, so that they repeat.
     draws = np.where(
         rng.random((3000, 60)) < 1 / 3,
         rng.integers(0, 300, (3000, 60)),
         rng.integers(0, len(known), (3000, 60)),
     )
-    lists = ragged(known[row].tolist() for row in draws)
+    lists = in_text_order(known[row].tolist() for row in draws)
     sources, ends = rng.integers(-1, 5, 3000), rng.integers(0, 3000, (2000, 2))
     versions = sorted({(min(pair), max(pair)) for pair in ends.tolist() if pair[0] != pair[1]})
-    assert_parity(lists, sources, versions, 3, 3)
-    found = repeats(lists, sources, 3)
-    counts = plain_members(lists, sources)
-    # What comes along needlessly shares a counter; those are at least twice the values.
-    needed = sum(len(articles) for articles in counts.values() if len(articles) >= 3)
-    assert needed <= len(found.positions) < needed + 0.5 * (len(lists.values) - needed)
+    return lists, sources, versions
+
+
+def test_a_large_corpus() -> None:
+    lists, sources, versions = large_corpus()
+    found = repeating(lists, sources, 3, counters=2 * len(lists.values))
+    needed = sum(
+        len(articles) for articles in plain_members(lists, sources).values() if len(articles) >= 3
+    )
+    # What comes along needlessly shares a counter; those are twice the values.
+    assert needed <= len(found.values) < needed + 0.5 * (len(lists.values) - needed)
+    whole = assert_parity(lists, sources, versions, (3, 3))
+    assert whole
+    spans = [(at * 2**64 // 3, (at + 1) * 2**64 // 3 - 1) for at in range(3)]
+    parts = [assert_parity(lists, sources, versions, (3, 3), span) for span in spans]
+    assert all(parts)
+    assert set().union(*parts) == whole
 
 
 def test_a_story_is_one_by_versions_that_hold_the_shingle() -> None:
@@ -152,15 +243,13 @@ def test_a_story_is_one_by_versions_that_hold_the_shingle() -> None:
 
 
 def test_what_some_of_the_articles_hold_of_the_repeats() -> None:
-    lists = ragged([[1, 2], [2, 3], [], [1, 3, 4], [2]])
-    everywhere = repeats(lists, np.zeros(5, np.int64), 2)
+    lists = in_text_order([[2, 1], [2, 3], [], [1, 3, 4], [2]])
+    everywhere = repeating(lists, np.zeros(5, np.int64), 2)
     kept = of_articles(everywhere, np.array([True, False, True, True, False]))
-    owners = lists.owners()[kept.positions].tolist()
-    expected = [at for at in everywhere.positions.tolist() if lists.owners()[at] in (0, 2, 3)]
-    assert kept.positions.tolist() == expected
-    assert owners == np.repeat(np.arange(5), np.diff(kept.offsets)).tolist()
-    known = dict(zip(everywhere.positions.tolist(), everywhere.keys.tolist(), strict=True))
-    assert kept.keys.tolist() == [known[at] for at in expected]
+    assert [pair for pair in held_by(everywhere) if pair[0] in (0, 2, 3)] == held_by(kept)
+    assert {(0, 1), (0, 2), (3, 1), (3, 3)} <= {*held_by(kept)}
+    known = dict(zip(held_by(everywhere), everywhere.keys.tolist(), strict=True))
+    assert kept.keys.tolist() == [known[pair] for pair in held_by(kept)]
     assert kept.n_keys == everywhere.n_keys
 
 
@@ -172,18 +261,25 @@ def test_neighbours_stand_on_both_sides() -> None:
 
 
 def test_nothing_repeats_without_articles_or_sources() -> None:
-    nothing = repeats(ragged([]), np.empty(0, np.int64), 2)
-    assert (nothing.n_keys, len(nothing.positions), nothing.offsets.tolist()) == (0, 0, [0])
-    unknown = repeats(ragged([[1], [1], [1]]), np.full(3, -1), 2)
-    assert (unknown.n_keys, unknown.offsets.tolist()) == (0, [0, 0, 0, 0])
+    nothing = repeating(in_text_order([]), np.empty(0, np.int64), 2)
+    assert (nothing.n_keys, held_by(nothing), len(nothing.keys)) == (0, [], 0)
+    unknown = repeating(in_text_order([[1], [1], [1]]), np.full(3, -1), 2)
+    assert (unknown.n_keys, held_by(unknown), len(unknown.keys)) == (0, [], 0)
+
+
+def test_a_shingle_that_comes_twice_in_one_article_is_of_one() -> None:
+    """It counts twice, so it may come along; but it is held once."""
+    found = repeating(in_text_order([[5, 6, 5], [6]]), np.zeros(2, np.int64), 2)
+    assert held_by(found) == [(0, 5), (0, 6), (1, 6)]
+    assert members(found).lengths[found.keys].tolist() == [1, 2, 2]
 
 
 def test_floors_follow_the_articles_of_a_source() -> None:
     # Of source 0 three articles, of source 1 ten, and one of none.
     sources = np.array([0, 0, 0] + [1] * 10 + [-1])
-    lists = ragged([[7]] * 14)
-    found = repeats(lists, sources, 2)
+    lists = in_text_order([[7]] * 14)
+    found = repeating(lists, sources, 2)
     assert sorted(floors(found, sources, 2, 0.25)) == [2, 3]
     assert floors(found, sources, 2, 0.0).tolist() == [2, 2]
     nowhere = np.full(14, -1)
-    assert floors(repeats(lists, nowhere, 2), nowhere, 2, 0.25).tolist() == []
+    assert floors(repeating(lists, nowhere, 2), nowhere, 2, 0.25).tolist() == []

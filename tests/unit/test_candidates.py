@@ -8,17 +8,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import components, ragged, sets_of
+from reference import components, ragged, sets_of, shared_hashes
 
 from dedup.stages.candidates import (
+    LEAST_EXPECTED,
     LSH,
     SKETCH,
-    Proposals,
+    band_keys,
     band_pairs,
-    close_pairs,
+    close,
+    counted,
     ends,
-    sketch_pairs,
-    union,
+    index,
+    met,
+    of_generators,
+    worthy,
 )
 
 # Derandomised: the examples follow from the test itself, so they are the same everywhere.
@@ -38,45 +42,76 @@ small_lists = st.lists(st.lists(st.integers(0, 6), max_size=6), max_size=9)
 @brief
 @given(
     st.lists(st.lists(st.integers(0, 2), min_size=4, max_size=4), max_size=12),
-    st.integers(0, 3),
-    st.integers(1, 4),
+    st.sampled_from([(1, 4), (1, 2), (2, 2), (3, 1), (4, 1)]),
     st.data(),
 )
-def test_banding_finds_what_agrees_in_all_rows(
-    signatures: list[list[int]], start: int, length: int, data: st.DataObject
+def test_banding_finds_what_agrees_in_all_rows_of_a_band(
+    signatures: list[list[int]], shape: tuple[int, int], data: st.DataObject
 ) -> None:
-    rows = range(start, min(start + length, 4))
+    length, bands = shape
     n = len(signatures)
     members = sorted(data.draw(st.sets(st.integers(0, n - 1)))) if n else []
-    array = np.array(signatures, np.uint32).reshape(n, 4)
-    found = band_pairs(array, np.array(members, np.int64), rows, _NO_CAP)
-    expected = [
-        (i, j)
-        for i, j in combinations(members, 2)
-        if all(signatures[i][row] == signatures[j][row] for row in rows)
-    ]
-    assert sorted(pairs_of(found.keys)) == expected
+    keys = band_keys(np.array(signatures, np.uint32).reshape(n, 4), length, bands)
+    assert (keys.shape, keys.dtype) == ((bands, n), np.uint64)
+    for band in range(bands):
+        rows = range(band * length, (band + 1) * length)
+        found = band_pairs(keys[band], np.array(members, np.int64), _NO_CAP)
+        expected = [
+            (i, j)
+            for i, j in combinations(members, 2)
+            if all(signatures[i][row] == signatures[j][row] for row in rows)
+        ]
+        assert sorted(pairs_of(found.keys)) == expected
+        assert found.capped == 0
+
+
+def test_equal_rows_of_different_bands_have_different_keys() -> None:
+    """Keys of all bands may lie in one index, and what one band found is of that band."""
+    keys = band_keys(np.array([[7, 8] * 3, [8, 7] * 3], np.uint32), 2, 3)
+    assert len({*keys.ravel().tolist()}) == 6
+
+
+@brief
+@given(small_lists)
+def test_the_sketch_join_finds_all_that_share_a_hash(lists: list[list[int]]) -> None:
+    """And how many each shares."""
+    found, plain = shared_hashes(ragged(lists), _NO_CAP), sets_of(ragged(lists))
+    counts = {
+        (i, j): len(plain[i] & plain[j])
+        for i, j in combinations(range(len(plain)), 2)
+        if plain[i] & plain[j]
+    }
+    assert pairs_of(found.keys) == sorted(counts)
+    assert found.counts.tolist() == [counts[pair] for pair in sorted(counts)]
     assert found.capped == 0
 
 
 @brief
-@given(small_lists, st.integers(1, 4))
-def test_the_sketch_join_finds_what_shares_enough(lists: list[list[int]], shared: int) -> None:
-    sets = ragged(lists)
-    found = sketch_pairs(sets, shared, _NO_CAP)
-    plain = sets_of(sets)
+@given(small_lists, st.integers(1, 4), st.lists(st.integers(0, 200), min_size=9, max_size=9))
+def test_worthy_is_what_shares_enough(lists: list[list[int]], least: int, sizes: list[int]) -> None:
+    """So many hashes, and more where both texts are long."""
+    n = len(lists)
+    keys, counts = met(index([ragged(lists)], n, _NO_CAP), slice(0, n), least)
+    order = np.argsort(keys)
+    keys, counts = keys[order], counts[order]
+    kept = worthy(keys, counts, np.array(sizes, float))
+    plain = sets_of(ragged(lists))
     expected = [
-        (i, j) for i, j in combinations(range(len(plain)), 2) if len(plain[i] & plain[j]) >= shared
+        (i, j)
+        for i, j in combinations(range(len(plain)), 2)
+        if len(plain[i] & plain[j]) >= max(least, LEAST_EXPECTED * min(sizes[i], sizes[j]))
     ]
-    assert pairs_of(found.keys) == expected
-    assert found.capped == 0
+    assert pairs_of(keys[kept]) == expected
+    assert all(count >= least for count in counts.tolist())
+    assert worthy(keys, counts, np.zeros(9)).all()
 
 
 @brief
 @given(small_lists, st.sampled_from([0.1, 1 / 3, 0.5, 1.0]))
 def test_close_pairs_have_the_jaccard(lists: list[list[int]], floor: float) -> None:
     sets = ragged(lists)
-    left, right = close_pairs(sets, floor, _NO_CAP)
+    found = shared_hashes(sets, _NO_CAP)
+    left, right = close(found.keys, found.counts, sets.lengths, floor)
     plain = sets_of(sets)
     expected = [
         (i, j)
@@ -96,7 +131,8 @@ def of_first(members: list[int], cap: int) -> set[tuple[int, int]]:
 def test_of_a_large_bucket_the_first_are_paired_with_all(size: int, cap: int) -> None:
     alike = np.zeros((size + 2, 4), np.uint32)
     alike[:2] = [1], [2]
-    found = band_pairs(alike, np.arange(size + 2), range(4), cap)
+    (keys,) = band_keys(alike, 4, 1)
+    found = band_pairs(keys, np.arange(size + 2), cap)
     pairs = pairs_of(found.keys)
     assert len(pairs) == len(set(pairs))
     assert set(pairs) == of_first([*range(2, size + 2)], cap)
@@ -108,7 +144,7 @@ def test_of_a_large_bucket_the_first_are_paired_with_all(size: int, cap: int) ->
 
 def test_a_large_bucket_beside_small_ones() -> None:
     lists = [[1, 2]] * 50 + [[3]] * 3 + [[4]] + [[2, 3]]
-    found = sketch_pairs(ragged(lists), 1, 10)
+    found = shared_hashes(ragged(lists), 10)
     assert found.capped == 2
     large = of_first([*range(50)], 10) | of_first([*range(50), 54], 10)
     assert set(pairs_of(found.keys)) == large | {*combinations([50, 51, 52, 54], 2)}
@@ -117,18 +153,20 @@ def test_a_large_bucket_beside_small_ones() -> None:
 def test_who_comes_later_changes_no_pair_of_the_others() -> None:
     lists = [[1], [1, 2], [2], [1, 2], [1], [2]] * 4
     for cap in (2, 3, 30):
-        before = {n: sketch_pairs(ragged(lists[:n]), 1, cap).keys for n in range(len(lists) + 1)}
+        before = {n: shared_hashes(ragged(lists[:n]), cap).keys for n in range(len(lists) + 1)}
         for fewer, more in pairwise(range(len(lists) + 1)):
             _, right = ends(before[more])
             assert before[more][right < fewer].tolist() == before[fewer].tolist()
 
 
-def test_union_remembers_who_proposed() -> None:
-    def of(*pairs: tuple[int, int]) -> Proposals:
-        return Proposals(np.array([(a << 32) | b for a, b in pairs], np.uint64), 0)
+def test_who_proposed_is_remembered() -> None:
+    def of(*pairs: tuple[int, int]) -> np.ndarray:
+        return np.array([(a << 32) | b for a, b in pairs], np.uint64)
 
-    bands = [of((0, 1), (2, 3)), of((2, 3), (1, 2)), of()]
-    found = union(bands, of((0, 4), (2, 3)))
+    lsh, times = counted(np.concatenate([of((0, 1), (2, 3)), of((2, 3), (1, 2)), of()]))
+    assert pairs_of(lsh) == [(0, 1), (1, 2), (2, 3)]
+    assert times.tolist() == [1, 1, 2]
+    found = of_generators({LSH: lsh, SKETCH: of((0, 4), (2, 3))})
     assert list(zip(found.left.tolist(), found.right.tolist(), strict=True)) == [
         *((0, 1), (0, 4), (1, 2), (2, 3))
     ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from io import StringIO
+from itertools import chain, permutations
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dedup import Settings, read
-from dedup.__main__ import main
+from dedup.__main__ import commands, main
 
 SEED = 7
 ARTICLES = 200
@@ -42,15 +44,33 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
 # Help
 
 
+HEAVY = {"fsspec", "numba", "numpy", "pyarrow", "pydantic", "rich.table", "scipy", "sklearn"}
+
+
 def test_help_imports_nothing_heavy() -> None:
     script = (
-        "import sys; from dedup.__main__ import main; status = main(['--help']);"
-        "heavy = {'numba', 'numpy', 'pyarrow', 'scipy', 'sklearn', 'pydantic', 'rich.table'};"
-        "print(sorted(heavy & set(sys.modules))); sys.exit(status)"
+        "import sys; from dedup.__main__ import commands, main;"
+        "status = main(['--help']) + sum(main([name, '--help']) for name in commands.commands);"
+        f"print(sorted({HEAVY} & set(sys.modules))); sys.exit(status)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("Usage: dedup ") == 1 + len(commands.commands)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("asked", [["--help"], ["cluster", "--help"], ["settings"]], ids=" ".join)
+def test_what_needs_no_articles_comes_within_half_a_second(asked: list[str]) -> None:
+    """Of the processor's time, which other processes do not change much."""
+
+    def seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        call = [sys.executable, "-m", "dedup", *asked]
+        subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(seconds() for _ in range(3)) < 0.5
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,6 +131,21 @@ def test_cluster_takes_several_inputs_and_settings(
     chosen = {name: result.info["settings"][name] for name in ("similarity_floor", "keep_runs")}
     assert chosen == {"similarity_floor": floor, "keep_runs": 2}
     assert result.clusters.equals(read(corpus / "out").clusters)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [("cluster", "in.parquet"), ("cluster-new", "--inbox", "in")],
+    ids=lambda asked: asked[0],
+)
+def test_options_of_their_own_are_settings_wherever_they_stand(asked: tuple[str, ...]) -> None:
+    name, *given = asked
+    options = ("--memory", "2GB"), ("--set", "seed=4"), ("--set", "memory=1GB"), ("--scratch", "s")
+    for order in permutations(options):
+        words = [*given, "--output", "out", *chain.from_iterable(order)]
+        context = commands.commands[name].make_context(name, words)
+        loaded = Settings.load(None, context.params["changes"])
+        assert loaded == Settings(memory="2GB", scratch="s", seed=4), words
 
 
 class Terminal(StringIO):

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+from dedup.stages import credit
 from dedup.stages.credit import credits, is_agency
+
+# Derandomised: the examples follow from the test itself, so they are the same everywhere.
+thorough = settings(derandomize=True, deadline=None, max_examples=500)
 
 BODY = "The harbour council voted on Monday to rebuild the old pier before next summer."
 MORE = "Work is to begin in May, and the ferries will use the northern quay until then."
@@ -121,3 +129,58 @@ def test_other_outlets_are_no_agencies(name: str) -> None:
 def test_who_is_credited_is_an_agency(name: str) -> None:
     assert credited(f"PORT SALLOW ({name}) - {BODY}")[0] == name
     assert is_agency(name)
+
+
+# --- every pattern over every text ------------------------------------------------------------
+
+HINT = re.compile(credit._TAIL_HINT)
+NAMED = re.compile(rf"(?:{credit._alternation(credit._NAMED_TAILS)})\s*\Z")
+
+
+def plain(text: str) -> tuple[str | None, list[int]]:
+    """Agency and span: all patterns at once, tried at every tail that has the hint."""
+    agency, length = None, 0
+    if re.search(credit._HEAD_HINT, text[: credit._HEAD]):
+        agency, length = credit._opening(text[: credit._HEAD])
+    end, rest = len(text.encode()), text[-credit._TAIL :]
+    for _ in range(3 if HINT.search(rest) else 0):
+        match = NAMED.search(rest) or credit._REPORTERS_PATTERN.search(rest)
+        if match is None:
+            break
+        rest, agency = rest[: match.start()], agency or credit._agency(match)
+    gone = len(text[-credit._TAIL :][len(rest) :].encode())
+    return agency, [length, end - gone if end - gone > length else end]
+
+
+SPACES = ["", " ", "  ", "\n", "\n\n", "\t", "\x1f", "\x85", "\xa0", "\u2028", "\u3000"]
+SIGNS = [
+    *("", "(", "（", "[", "-", "--", "–", "—", "/", ":", "©", "© 2020 ", "(c) The ", "(C)", "Via "),
+    *("Copyright ", "copyright 2020 The ", "Quelle:", "Source ", "in ", "boats"),
+]
+ENDS = [
+    *("", ")", "）", "]", ".", ").", "） .", "/", ":", "; Jane Doe", " All rights reserved"),
+    *(" contributed to this report", " staff contributed to this story.", " contributed to this"),
+]
+REPORTERS = [
+    f"{bracket}{verb} {word} Jane Doe{end}"
+    for bracket in ("(", "[", "\n", "\n(", " ")
+    for verb in ("Reporting", "reporting", "Additional reporting", "Writing", "editing", "meeting")
+    for word in ("by", "in", "on")
+    for end in ("", ")", "; Editing by John Roe)")
+]
+some = st.sampled_from
+names = some(list(credit._CANONICAL))
+lines = st.one_of(
+    st.tuples(some(SPACES), some(SIGNS), some(SPACES), names, some(ENDS), some(SPACES)),
+    st.tuples(some(REPORTERS), some(SPACES)),
+    st.tuples(some([BODY, "x" * 300, "é" * 240, "日本", "\n"])),
+).map("".join)
+
+
+@thorough
+@given(st.lists(lines, max_size=2), some([0, 1, 9]), st.lists(lines, max_size=4))
+@example([], 1, ["\n\n© AFP"])  # a later pattern begins earlier
+def test_credits_are_those_of_all_patterns(head: list[str], count: int, tail: list[str]) -> None:
+    text = "".join(head) + BODY * count + "".join(tail)
+    found = credits(pa.array(["", text], pa.large_string()))
+    assert (found.agencies[1].as_py(), found.spans[1].tolist()) == plain(text)

@@ -19,6 +19,7 @@ from hypothesis.extra import numpy as arrays
 
 from dedup import Settings, cluster_articles, pipeline, synth
 from dedup.evaluate import evaluate
+from dedup.schemas import SCORED
 from dedup.settings import PROFILES
 from dedup.truth import read_truth
 from dedup.workspace import Workspace
@@ -182,13 +183,14 @@ def test_cuts_look_further_down_than_the_run(
     cohesion, floor = PROFILES[profile].cohesion, Settings().similarity_floor
     least_of_run = []
 
-    def group(run: pipeline.Run, settings: Settings) -> None:
-        found = Workspace(Path(run.folder)).read("scored")["similarity"].to_numpy()
-        least_of_run.append(found.min())
-        real_group(run, settings)
+    def perform(verb: str, run: pipeline.Run, number: int, settings: Settings) -> None:
+        if verb == "group":
+            found = Workspace(Path(run.folder)).read_all("scored-", SCORED)
+            least_of_run.append(found["similarity"].to_numpy().min())
+        real_perform(verb, run, number, settings)
 
-    real_group = pipeline.group
-    monkeypatch.setattr(cuts.pipeline, "group", group)
+    real_perform = pipeline.perform
+    monkeypatch.setattr(cuts.pipeline, "perform", perform)
     [news] = find(data, {})
     graph = cuts.scored(news, profile, tmp_path).graph
     assert graph.similarity.min() < np.float32(cohesion * floor) <= least_of_run[0]

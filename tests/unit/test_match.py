@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from dedup import Result, Settings, cluster_articles
-from dedup.pipeline.match import _distinct_texts
 from dedup.stages import verify
 
 SEED = 20250109
@@ -143,28 +142,6 @@ def test_all_tables_name_a_text_by_one_article() -> None:
         (other,) = run(("a", LONG, None, days[0]), ("b", OTHER, None, days[1])).pairs.to_pylist()
         same = pair.keys() - {"cluster_id", "hours_apart"}
         assert {name: other[name] for name in same} == {name: pair[name] for name in same}
-
-
-def test_texts_are_numbered_in_the_order_of_publication() -> None:
-    """Undated ones last; what has no word is a text of its own each time, wherever it comes."""
-    days = [None, 2, 0, 1, None, 1, 0]
-    texts = ["!?", "one more", "!?", "two more", "two more", "...", "one more"]
-    articles = pa.table(
-        {
-            "published_at": pa.array(
-                [None if day is None else DAY + timedelta(days=day) for day in days],
-                pa.timestamp("us", "UTC"),
-            ),
-            "text_hash": pa.array(
-                [{"one more": 9, "two more": 7}.get(text, 0) for text in texts], pa.uint64()
-            ),
-        }
-    )
-    numbers, first = _distinct_texts(articles)
-    assert first.tolist() == [2, 6, 5, 3, 0]
-    assert numbers.tolist() == [4, 1, 0, 3, 3, 2, 1]
-    nothing, nobody = _distinct_texts(articles.slice(0, 0))
-    assert (nothing.tolist(), nobody.tolist()) == ([], [])
 
 
 def test_the_bucket_s_earliest_are_paired_with_all() -> None:

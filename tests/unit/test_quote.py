@@ -14,6 +14,7 @@ from dedup.stages.text import tokenise, whole
 
 # Derandomised: the examples follow from the test itself, so they are the same everywhere.
 brief = settings(derandomize=True, deadline=None, max_examples=300)
+thorough = settings(derandomize=True, deadline=None, max_examples=500)
 
 MARKS = "\"'«»“”„‟‘’「」『』"
 DOUBLE = ['""', "“”", "„“", "„”", '„"', "‟”", "«»", "»«", "””", "»»", "「」", "『』"]
@@ -223,6 +224,84 @@ def test_only_what_stands_between_marks_is_marked(
 
 def plain(some: list[str]) -> list[tuple[str, int]]:
     return marks(" ".join(some))[0]
+
+
+# --- mark by mark -----------------------------------------------------------------------------
+
+OPENING = dict.fromkeys("“‟«「『", "open") | {"„": "low", "‘": "open one"}
+CLOSING = dict.fromkeys("”»」』", "close") | {"’": "close one"}
+KINDS = OPENING | CLOSING | {'"': "either", "'": "either one"}
+CLOSED_BY = {
+    "open": {"close", "either"},
+    "either": {"close", "either"},
+    "low": {"open", "close", "either"},
+    "close": {"open", "close"},
+    "open one": {"close one", "either one"},
+    "either one": {"close one", "either one"},
+}
+
+
+def quotations(text: str) -> list[tuple[int, int]]:
+    """Characters from and to which each quotation reaches, the opening mark with it."""
+    found: list[tuple[int, int]] = []
+    opened, start = "", 0
+    for at, mark in enumerate(f"{text}\0"):
+        kind, following = KINDS.get(mark, ""), text[at + 1 : at + 2] or " "
+        before_word = (following.isascii() and following.isalnum()) or not following.isascii()
+        after_space = at == 0 or text[at - 1] <= " " or text[at - 1] == "("
+        ends = at == len(text) or (mark == "\n" and not "a" <= following <= "z")
+        closes = kind in CLOSED_BY.get(opened, ()) and not ("one" in opened and before_word)
+        if opened and (ends or closes):
+            short = len(text[start:at].encode()) <= quote._LONGEST
+            if short and not ("one" in opened and ends):
+                found.append((start, at))
+            opened = ""
+        elif kind and not opened:
+            opens = {
+                "open": True,
+                "low": True,
+                "either": after_space or before_word,
+            }.get(kind, after_space and before_word)
+            opened, start = (kind if opens and kind != "close one" else ""), at
+    return found
+
+
+def posts(text: str) -> list[tuple[int, int]]:
+    """Characters of each paragraph that is signed, or of the one above it."""
+    found, above, begin = [], 0, 0
+    for paragraph in text.split("\n"):
+        dash = None
+        for at, character in enumerate(paragraph):
+            hyphen = character == "-" and (at == 0 or paragraph[at - 1] <= " ")
+            if hyphen or character == "—":
+                dash = at
+            signed = paragraph[at - 1 : at + 1] == "(@" and dash is not None
+            if signed and len(paragraph[dash:at].encode()) <= quote._LONGEST_NAME:
+                only_name = all(c <= " " for c in paragraph[:dash])
+                found.append((above if only_name else begin, begin + len(paragraph)))
+                break
+        if any(c > " " for c in paragraph):
+            above = begin
+        begin += len(paragraph) + 1
+    return found
+
+
+pieces = st.one_of(
+    st.sampled_from([*MARKS, "\n", "\n\n", " ", "(", "@", "(@", "—", " - ", "-- ", "\t"]),
+    st.sampled_from(["ab", "Ab", "9", "É", "日本", "£", "…", "®", "ー", "。", ". "]),
+    st.sampled_from(["(@port)", "— Port (@port)", "x " * 700, "é" * 45]),
+)
+
+
+@thorough
+@given(st.lists(pieces, max_size=40).map("".join))
+def test_quotations_are_those_of_plain_python(text: str) -> None:
+    spans = quotations(text) + posts(text)
+    array = pa.array([text], pa.large_string())
+    tokens = tokenise(array, whole(array))
+    starts = [len(text.encode()[:start].decode()) for start in tokens.starts]
+    expected = [any(a <= start < b for a, b in spans) for start in starts]
+    assert quote.quoted(array, tokens.starts, tokens.offsets).tolist() == expected
 
 
 @brief

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.ragged import Ragged
+from dedup.ragged import Ragged, Stored
 
 # Derandomised: the examples follow from the test itself, so they are the same everywhere.
 brief = settings(derandomize=True, deadline=None, max_examples=200)
@@ -42,12 +44,10 @@ def test_lengths_owners_parts_and_choices(lists: Lists, data: st.DataObject) -> 
     assert lists_of(given_lists.part(slice(start, stop))) == lists[start:stop]
     if lists:
         rows = data.draw(st.lists(st.integers(0, len(lists) - 1), max_size=10))
-        cut = data.draw(st.integers(0, len(lists)))
-        column = pa.chunked_array(
-            [given_lists.part(part).arrow() for part in (slice(0, cut), slice(cut, len(lists)))]
-        )
-        gathered = Ragged.gather(column, np.array(rows, np.int64))
-        assert lists_of(gathered) == [lists[row] for row in rows]
+        taken = given_lists.take(np.array(rows, np.int64))
+        assert lists_of(taken) == [lists[row] for row in rows]
+    halved = given_lists.map(lambda values: values >> np.uint64(1))
+    assert lists_of(halved) == [[value >> 1 for value in values] for values in lists]
 
 
 @brief
@@ -64,19 +64,71 @@ def test_leaving_values_out(lists: Lists, data: st.DataObject) -> None:
 
 
 @brief
+@given(st.lists(st.tuples(*[st.sets(st.integers(0, 9))] * 2), max_size=6))
+def test_lists_less_others(pairs: list[tuple[set[int], set[int]]]) -> None:
+    mine, others = ([sorted(pair[at]) for pair in pairs] for at in (0, 1))
+    found = ragged(mine).minus(ragged(others))
+    assert lists_of(found) == [sorted(own - other) for own, other in pairs]
+
+
+def column(chunks: list[Lists]) -> pa.ChunkedArray:
+    """One chunk of each; offsets and values need not start at 0 in any."""
+    arrays = [ragged([[7], *lists, [8]]).arrow().slice(1, len(lists)) for lists in chunks]
+    return pa.chunked_array(arrays, pa.large_list(pa.uint64()))
+
+
+@brief
 @given(st.lists(lists_of_numbers, max_size=4), st.data())
 def test_arrow_and_back(chunks: list[Lists], data: st.DataObject) -> None:
-    arrays = []
     for lists in chunks:
-        array = ragged([[7], *lists, [8]]).arrow()
-        assert array.to_pylist() == [[7], *lists, [8]]
-        arrays.append(array.slice(1, len(lists)))  # offsets need not start at 0
-    kind = pa.large_list(pa.uint64())
+        assert ragged(lists).arrow().to_pylist() == lists
     expected = [values for lists in chunks for values in lists]
-    assert lists_of(Ragged.of(pa.chunked_array(arrays, kind))) == expected
-    if arrays:
-        one = data.draw(st.integers(0, len(arrays) - 1))
-        assert lists_of(Ragged.of(arrays[one])) == chunks[one]
+    arrays = column(chunks)
+    assert lists_of(Ragged.of(arrays)) == expected
+    if chunks:
+        one = data.draw(st.integers(0, len(chunks) - 1))
+        assert lists_of(Ragged.of(arrays.chunk(one))) == chunks[one]
+
+
+@brief
+@given(st.lists(lists_of_numbers, max_size=4), st.data())
+def test_stored_lists_are_those_of_all_chunks(chunks: list[Lists], data: st.DataObject) -> None:
+    stored = Stored(column(chunks))
+    assert [lists_of(lists) for _, lists in stored] == chunks
+    every = [values for lists in chunks for values in lists]
+    assert [every[rows] for rows, _ in stored] == chunks
+    assert stored.lengths.tolist() == [len(values) for values in every]
+    assert stored.size == sum(map(len, every))
+    rows = data.draw(st.lists(st.integers(0, len(every) - 1), max_size=12)) if every else []
+    gathered = stored.gather(np.array(rows, np.int64))
+    assert lists_of(gathered) == [every[row] for row in rows]
+
+
+@brief
+@given(st.lists(lists_of_numbers, max_size=3), st.data())
+def test_spans_of_values_put_together_are_the_lists(
+    chunks: list[Lists], data: st.DataObject
+) -> None:
+    """Both ends of a span belong to it; rows stay where they were, and the whole is not changed."""
+    every = [values for lists in chunks for values in lists]
+    known = sorted({value for values in every for value in values})
+    cuts = data.draw(st.sets(st.sampled_from([*known, 2**63]), max_size=3))
+    firsts = sorted({0, *cuts})
+    spans = [(first, after - 1) for first, after in pairwise([*firsts, 2**64])]
+    stored, rows = Stored(column(chunks)), np.arange(len(every))
+    for first, last in spans:
+        within = stored.within(first, last)
+        expected = [[value for value in values if first <= value <= last] for values in every]
+        assert lists_of(within.gather(rows)) == expected
+        assert within.lengths.tolist() == [len(values) for values in expected]
+        assert within.size == sum(map(len, expected))
+    assert lists_of(stored.gather(rows)) == every
+
+
+def test_stored_lists_are_read_where_they_lie() -> None:
+    arrays = column([[[1, 2], [3]], [[4]]])
+    for (_, lists), chunk in zip(Stored(arrays), arrays.chunks, strict=True):
+        assert np.shares_memory(lists.values, chunk.values.to_numpy())
 
 
 def test_one_chunk_is_not_copied() -> None:

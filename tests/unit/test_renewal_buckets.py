@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import ragged
+from reference import ragged, shared_hashes
 
 from dedup.ragged import Ragged
 from dedup.stages import candidates
@@ -93,7 +93,7 @@ def test_pairs_are_those_of_candidate_search(cap: int) -> None:
     lists = of([np.flatnonzero(row).tolist() for row in holds])
     order = Order(np.ones(400, bool), np.arange(400))
     found, _ = candidates.counted(proposals(lists, order, np.ones(400, bool), cap))
-    expected = candidates.sketch_pairs(texts, 1, cap).keys
+    expected = shared_hashes(texts, cap).keys
     assert found.tolist() == expected.tolist()
     assert all(a < b for a, b in pairwise(found.tolist()))
     assert len(found) > (65_536 if cap == 300 else 400)

@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from dedup import machine
 from dedup.errors import SettingsError
 from dedup.settings import PROFILES, Settings
 
-WITHOUT_EFFECT = {"batch_rows", "shard_rows", "threads", "keep_runs"}
+WITHOUT_EFFECT = {"batch_rows", "shard_rows", "threads", "memory", "scratch", "keep_runs"}
 
 
 def other(name: str) -> object:
     """A value that fits and is not the default."""
     default = Settings.model_fields[name].default
-    if name in ("profile", "rarity"):
-        return {"profile": "ocr", "rarity": "language"}[name]
+    named = {"profile": "ocr", "rarity": "language", "memory": "4GB"}
+    if name in named:
+        return named[name]
     if isinstance(default, str):
         return default + "_"
     return default / 2 if isinstance(default, float) else default + 1
@@ -60,6 +62,10 @@ def test_a_file_is_read_and_words_win_over_it(tmp_path: Path) -> None:
         ("seed=x", "setting 'seed'", "integer", "'x'"),
         ("seed=4294967296", "setting 'seed'", "less than 4294967296", "'4294967296'"),
         ("recall_at_floor=1", "setting 'recall_at_floor'", "less than 1", "'1'"),
+        ("memory=4G", "setting 'memory'", "0, or a number and one of kB, MB, GB", "'4G'"),
+        ("memory=-1GB", "setting 'memory'", "0, or a number", "'-1GB'"),
+        ("memory=", "setting 'memory'", "0, or a number", "''"),
+        ("scratch=s3://bucket/x", "setting 'scratch'", "a local disk", "'s3://bucket/x'"),
     ],
 )
 def test_what_does_not_fit_is_a_clear_error(
@@ -96,6 +102,30 @@ def test_a_profile_that_is_none_is_a_clear_error() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.load(None, ["profile=scan"])
     assert caught.value.expected == "'words' or 'ocr'"
+
+
+@pytest.mark.parametrize(
+    ("memory", "size"),
+    [
+        ("4GB", 4_000_000_000),
+        ("4 GB", 4_000_000_000),
+        ("512MiB", 536_870_912),
+        ("1.5kB", 1500),
+        ("1KiB", 1024),
+        ("2TB", 2_000_000_000_000),
+    ],
+)
+def test_memory_is_told_with_its_unit(memory: str, size: int) -> None:
+    assert Settings.checked({"memory": memory}).memory_bytes == size
+
+
+def test_memory_is_half_of_what_there_is_unless_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: 7_000)
+    file = tmp_path / "settings.toml"
+    file.write_text("memory = 0\n")
+    assert Settings().memory_bytes == Settings.load(file).memory_bytes == 3_500
 
 
 def test_settings_do_not_change() -> None:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from dedup.schemas import ARTICLES, REJECTS
 from dedup.settings import Settings
 from dedup.sources import Shard, fingerprint, plan_shards, read_shard, rows, table_batches, txt
 from dedup.sources.dates import to_utc
+from dedup.sources.utf8 import is_utf8
 
 Row = dict[str, Any]
 
@@ -641,3 +643,31 @@ def test_parquet_reads_fast(tmp_path: Path) -> None:
 def test_nothing_to_read_is_an_error() -> None:
     with pytest.raises(InputError, match="one at least"):
         plan_shards([], Settings())
+
+
+def decodes(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# The first and last of each length, those next to surrogates, and what looks like characters.
+CHARACTERS = "a\x7f\x80\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff"
+ILL_FORMED = [b"\x80", b"\xbf", b"\xc0\x80", b"\xc1\xbf", b"\xe0\x9f\xbf", b"\xed\xa0\x80"]
+ILL_FORMED += [b"\xf0\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xff", b"\xe2\x82"]
+runs = st.text(CHARACTERS, max_size=40).map(str.encode)
+
+
+@settings(derandomize=True, deadline=None, max_examples=500)
+@given(runs, st.one_of(st.just(b""), st.sampled_from(ILL_FORMED)), runs, st.data())
+def test_utf8_is_what_python_decodes(
+    before: bytes, ill_formed: bytes, after: bytes, data: st.DataObject
+) -> None:
+    raw = before + ill_formed + after
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=3)))
+    strings = [raw[a:b] for a, b in pairwise([0, *cuts, len(raw)])]
+    # A slice, whose neighbours would complete what is broken off; nulls are no strings.
+    array = pa.array([b"\xe2\x82", None, *strings, None, b"\x80"], pa.large_binary())
+    assert is_utf8(array.slice(1, len(strings) + 2)) == all(map(decodes, strings))

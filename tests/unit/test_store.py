@@ -173,7 +173,7 @@ def test_a_damaged_part_stays_noticed_when_it_is_kept(output: str) -> None:
     store.fs.pipe_file(f"{store.folder('r1')}/rejects/a.parquet", b"?")
     store.publish("r2", {"rejects": {"a": Kept("r1", "rejects/a.parquet")}}, {}, 2)
     with pytest.raises(RunError, match=r"r2/rejects/a\.parquet"):
-        read(output)
+        read(output).loaded()
 
 
 def test_state_is_published_with_its_run(output: str) -> None:
@@ -317,18 +317,18 @@ def test_a_damaged_file_is_noticed(output: str, name: str) -> None:
     another = tables("r2")["rejects"] if name == "rejects" else None
     store.fs.pipe_file(path, bytes(flipped))
     with pytest.raises(RunError, match=name):
-        read(output)
+        read(output).loaded()
     store.fs.pipe_file(path, whole[: len(whole) // 2])
     with pytest.raises(RunError, match=name):
-        read(output)
+        read(output).loaded()
     store.fs.rm_file(path)
     with pytest.raises(RunError, match=name):
-        read(output)
+        read(output).loaded()
     if another is not None:  # a good file of another run, with as many rows
         with store.fs.open(path, "wb") as sink:
             pa.parquet.write_table(another, sink)
         with pytest.raises(RunError, match=name):
-            read(output)
+            read(output).loaded()
     store.fs.pipe_file(path, whole)
     assert latest(output) == "r1"
 

@@ -1,19 +1,21 @@
-"""Stories: weights of words, profiles, candidates within the window, average linkage."""
+"""Stories: weights of words, profiles, and candidates within the window."""
 
 from __future__ import annotations
 
 import math
-from itertools import chain, combinations
+from collections import Counter
+from itertools import chain, combinations, pairwise
 
 import numpy as np
 import pytest
-from reference import partition
-from sklearn.cluster import AgglomerativeClustering
 
+from dedup.lookup import slots
 from dedup.ragged import Ragged
 from dedup.stages import story
 
 SEED = 20250211
+RARE = 1e-7
+"""Share of tokens of a word in no list."""
 
 
 def ragged(lists: list[list[int]]) -> Ragged:
@@ -21,45 +23,119 @@ def ragged(lists: list[list[int]]) -> Ragged:
     return Ragged(np.array([*chain(*lists)], np.uint64), offsets.astype(np.int64))
 
 
+def vocabulary(texts: list[list[int]], shares: dict[int, float]) -> story.Vocabulary:
+    """Of texts by their words; words are rare where nothing else is said."""
+    found = {word: texts for word, texts in Counter(chain(*texts)).items() if texts > 1}
+    words = sorted(found)
+    return story.vocabulary(
+        np.array(words, np.uint64),
+        np.array([found[word] for word in words], np.uint32),
+        np.array([shares.get(word, RARE) for word in words], np.float32),
+        len(texts),
+    )
+
+
+def profiled(
+    texts: list[dict[int, int]], bounds: list[int], shares: dict[int, float]
+) -> list[dict[int, float]]:
+    """Weight of each word of each cluster that another one has; texts are words and their counts.
+
+    Words are numbers below 1,000.
+    """
+    words = [[*text] for text in texts]
+    known = vocabulary(words, shares)
+    found = story.profiles(
+        ragged(words),
+        np.array([*chain(*(text.values() for text in texts))], np.uint32),
+        np.array([shares.get(word, RARE) for word in chain(*words)], np.float32),
+        np.array(bounds, np.int64),
+        known,
+    )
+    names = np.full(len(known.rarity), -1)
+    every = np.arange(1_000, dtype=np.uint64)
+    names[slots(known.known, every)] = every  # -1 is the last slot, which is nobody's
+    owners = found.terms.owners().tolist()
+    clusters: list[dict[int, float]] = [{} for _ in found.least]
+    for owner, term, weight in zip(
+        owners, found.terms.values.tolist(), found.weights.tolist(), strict=True
+    ):
+        clusters[owner][int(names[term])] = weight
+    for mine in (found.terms.part(slice(at, at + 1)) for at in range(len(found.least))):
+        assert np.all(mine.values[1:] > mine.values[:-1])
+    return clusters
+
+
+def weighed(text: dict[int, int], texts: list[dict[int, int]], shares: dict[int, float]) -> dict:
+    """Plainly: the words of one text, where all together have the length 1."""
+    weights = {}
+    for word, count in text.items():
+        at_large = 1 - math.exp(-story.TYPICAL_TOKENS * shares.get(word, RARE))
+        found = sum(word in other for other in texts)
+        share = (story.PRIOR_TEXTS * at_large + found) / (story.PRIOR_TEXTS + len(texts))
+        idf = math.log(max(1 / min(share, 1) - 1, 1))
+        weights[word] = (1 + math.log(min(count, 63))) * idf**2
+    return scaled(weights)
+
+
+def scaled(weights: dict[int, float]) -> dict[int, float]:
+    length = math.sqrt(sum(weight**2 for weight in weights.values()))
+    return {word: weight / length for word, weight in weights.items() if weight > 0}
+
+
 def random_profiles(rng: np.random.Generator, n: int) -> story.Profiles:
     """A few words each, of forty, so that many pairs share some."""
     words = [sorted(rng.choice(40, rng.integers(1, 9), replace=False).tolist()) for _ in range(n)]
-    sets = ragged(words)
-    return story.profiles(sets, rng.random(len(sets.values), np.float32) + np.float32(0.1))
+    terms = ragged(words)._replace(values=np.array([*chain(*words)], np.int32))
+    weights = rng.random(len(terms.values), np.float32) + np.float32(0.1)
+    lengths = np.sqrt(np.bincount(terms.owners(), weights**2, n))
+    return story.Profiles(
+        terms, (weights / lengths[terms.owners()]).astype(np.float32), np.zeros(n, np.float32)
+    )
+
+
+def in_batches(given: story.Profiles, length: int) -> list[story.Profiles]:
+    """The same clusters, so many at a time."""
+    parts = (slice(at, at + length) for at in range(0, len(given.least), length))
+    return [
+        story.Profiles(
+            given.terms.part(part),
+            given.weights[given.terms.offsets[part][0] :][: given.terms.part(part).offsets[-1]],
+            given.least[part],
+        )
+        for part in parts
+    ]
+
+
+def pairs(
+    given: story.Profiles, hours: np.ndarray, window: float, length: int = story.SLICE
+) -> dict[tuple[int, int], float]:
+    """Cosine of each pair that is found, so many places being indexed at a time."""
+    far = story.reach(hours, window)
+    pieces = [
+        story.pairs(index, far, slice(at, min(at + 7, index.stop)))
+        for index in story.indices(in_batches(given, 3), far, length)
+        for at in range(index.start, index.stop, 7)
+    ]
+    found = {
+        (i, j): value
+        for piece in pieces
+        for i, j, value in zip(*(column.tolist() for column in piece), strict=True)
+    }
+    assert len(found) == sum(len(piece.left) for piece in pieces)
+    return found
 
 
 def cosines(given: story.Profiles) -> np.ndarray:
-    dense = np.zeros((len(given.terms.lengths), 41))
-    dense[given.terms.owners(), given.terms.values.astype(np.int64)] = given.weights
+    dense = np.zeros((len(given.least), 41))
+    dense[given.terms.owners(), given.terms.values] = given.weights
     return dense @ dense.T
 
 
-def all_pairs(matrix: np.ndarray) -> list[story.Pairs]:
-    left, right = np.triu_indices(len(matrix), 1)
-    return [story.Pairs(left, right, matrix[left, right].astype(np.float32))]
-
-
-def joined(found: list[story.Pairs], hours: np.ndarray, window: float, floor: float) -> np.ndarray:
-    """Stories where none is told yet."""
-    return story.join(found, hours, window, floor, np.full(len(hours), -1))
-
-
-def test_weights() -> None:
-    """Common words weigh nothing, rare ones much, repeated ones more; the corpus takes part."""
-    numbers = np.array([0, 1, 2, 0, 1, 0], np.int64)
-    counts = np.array([1, 1, 1, 1, 5, 1], np.uint32)
-    frequencies = np.array([0.05, 1e-5, 1e-7])
-    weights = story.weigh(numbers, counts, frequencies, 3)
-    assert weights[0] == weights[3] == 0
-    assert 0 < weights[1] < weights[2]
-    assert weights[4] == pytest.approx(weights[1] * (1 + np.log(5)), rel=1e-5)
-    share = (story.PRIOR_TEXTS * -np.expm1(-1e-7 * story.TYPICAL_TOKENS) + 1) / (
-        story.PRIOR_TEXTS + 3
-    )
-    assert weights[2] == pytest.approx(np.log((1 - share) / share) ** 2, rel=1e-5)
-    # A word that most of a large corpus has weighs nothing, whatever the lists say.
-    everywhere = story.weigh(np.zeros(5000, np.int64), np.ones(5000, np.uint32), np.zeros(1), 5000)
-    assert everywhere.max() == 0
+def some_hours(rng: np.random.Generator, n: int) -> np.ndarray:
+    """By place, the last ones unknown."""
+    hours = np.sort(rng.integers(0, 20, n)).astype(np.float64)
+    hours[n - n // 5 :] = np.nan
+    return hours
 
 
 def test_the_heaviest_words_are_rare_ones_that_come_often() -> None:
@@ -97,45 +173,71 @@ def test_which_are_heaviest_does_not_depend_on_other_texts() -> None:
         assert alone.tolist() == whole_mask[mine].tolist()
 
 
-def test_profiles_hold_the_heaviest_words() -> None:
-    many = story.LONGEST + 40
-    sets = ragged([list(range(1, many + 1)), [5, 6], [], [8]])
-    weights = np.concatenate([np.arange(1, many + 1), [3, 4], [0]]).astype(np.float32)
-    found = story.profiles(sets, weights)
-    assert found.terms.lengths.tolist() == [story.LONGEST, 2, 0, 0]
-    assert found.terms.values[: story.LONGEST].tolist() == list(range(41, many + 1))
-    assert found.terms.values[story.LONGEST :].tolist() == [5, 6]
-    assert found.weights[story.LONGEST :].tolist() == pytest.approx([0.6, 0.8])
-    # Of equal ones the smaller hashes.
-    equal = story.profiles(sets.part(slice(0, 1)), np.ones(many, np.float32))
-    assert equal.terms.values.tolist() == list(range(1, story.LONGEST + 1))
+def test_weights() -> None:
+    """Common words weigh nothing, rare ones much, repeated ones more; the corpus takes part."""
+    texts = [{1: 1, 2: 1, 3: 1, 4: 70}, {1: 1, 2: 5, 4: 1}, {1: 1, 3: 1}, {5: 2, 6: 1, 1: 1, 3: 1}]
+    shares = {1: 0.05, 2: 1e-5, 6: 0.003}
+    found = profiled(texts, [0, 1, 2, 3, 4], shares)
+    for text, given in enumerate(texts):
+        expected = weighed(given, texts, shares)
+        shared = {word for word in expected if sum(word in other for other in texts) > 1}
+        # What no other has takes part in the length.
+        assert found[text] == pytest.approx({w: expected[w] for w in shared}, rel=1e-5)
+    assert 1 not in found[0]
+    assert 0 < found[0][2] < found[0][3] < found[0][4]
+    # A word that most of a large corpus has weighs nothing, whatever the lists say.
+    everywhere = profiled([{1: 1}] * 1_000, [*range(1_001)], {})
+    assert everywhere == [{}] * 1_000
 
 
-def test_profile_of_a_cluster_is_the_mean() -> None:
-    texts = story.profiles(ragged([[1, 2], [2, 3], [4]]), np.array([3, 4, 4, 3, 1], np.float32))
-    found = story.of_clusters(texts, np.array([1, 1, 0]), 3)
-    assert found.terms.lengths.tolist() == [1, 3, 0]
-    assert found.terms.values.tolist() == [4, 1, 2, 3]
-    mean = np.array([0.6, 1.6, 0.6])
-    assert found.weights.tolist() == pytest.approx([1, *(mean / np.linalg.norm(mean))])
-
-
-@pytest.mark.parametrize("window", [2.0, 10.0, np.inf])
-def test_pairs_are_those_of_all_with_all(window: float) -> None:
+def test_profile_of_a_cluster_is_the_mean_of_its_texts() -> None:
     print(f"seed {SEED}")
     rng = np.random.default_rng(SEED)
-    for n in (1, 2, 30, 60):
-        given = random_profiles(rng, n)
-        hours = rng.integers(0, 20, n).astype(np.float64)
-        hours[rng.random(n) < 0.2] = np.nan
-        built = story.index(given, hours, window)
-        pieces = [story.pairs(built, slice(at, at + 7)) for at in range(0, n, 7)]
-        found = {
-            (i, j): value
-            for piece in pieces
-            for i, j, value in zip(*(column.tolist() for column in piece), strict=True)
-        }
-        assert len(found) == sum(len(piece.left) for piece in pieces)
+
+    def text() -> dict[int, int]:
+        words = rng.choice(300, rng.integers(0, story.LONGEST + 1), replace=False)
+        return dict(zip(words.tolist(), rng.integers(1, 9, len(words)).tolist(), strict=True))
+
+    texts = [text() for _ in range(60)]
+    shares = {word: float(10 ** rng.uniform(-7, -3)) for word in range(300)}
+    bounds = [0, 1, 3, 3, 6, 10, 11, 30, 59, 60]
+    found = profiled(texts, bounds, shares)
+    for cluster, (start, stop) in enumerate(pairwise(bounds)):
+        sums: Counter[int] = Counter()
+        for each in texts[start:stop]:
+            sums.update(weighed(each, texts, shares))
+        heaviest = dict(sums.most_common(story.LONGEST))
+        elsewhere = {*chain(*texts[:start], *texts[stop:])}
+        expected = {word: weight for word, weight in scaled(heaviest).items() if word in elsewhere}
+        assert found[cluster] == pytest.approx(expected, abs=1e-6)
+    assert max(map(len, found)) == story.LONGEST
+
+
+def test_a_word_that_only_copies_have_is_no_word_of_the_cluster() -> None:
+    texts = [{1: 1, 2: 1}, {1: 1, 2: 1}, {2: 1, 3: 1}]
+    assert [{*cluster} for cluster in profiled(texts, [0, 2, 3], {})] == [{2}, {2}]
+    assert [{*cluster} for cluster in profiled(texts, [0, 1, 3], {})] == [{1, 2}, {1, 2}]
+
+
+def test_the_order_of_words_decides_nothing() -> None:
+    print(f"seed {SEED}")
+    rng = np.random.default_rng(SEED)
+    texts = [
+        {int(word): int(word) % 7 + 1 for word in rng.choice(900, 100, replace=False)}
+        for _ in range(12)
+    ]
+    bounds = [0, 1, 2, 5, 12]
+    shuffled = [dict(sorted(text.items(), key=lambda _: rng.random())) for text in texts]
+    assert profiled(texts, bounds, {}) == profiled(shuffled, bounds, {})
+
+
+@pytest.mark.parametrize("length", [1, 10, 1_000])
+@pytest.mark.parametrize("window", [2.0, 10.0, np.inf])
+def test_pairs_are_those_of_all_with_all(window: float, length: int) -> None:
+    print(f"seed {SEED}")
+    rng = np.random.default_rng(SEED)
+    for n in (1, 2, 30, 90):
+        given, hours = random_profiles(rng, n), some_hours(rng, n)
         matrix = cosines(given)
         expected = {
             (i, j): matrix[i, j]
@@ -143,92 +245,75 @@ def test_pairs_are_those_of_all_with_all(window: float) -> None:
             # Without a date there is no window.
             if matrix[i, j] >= story.LEAST and not abs(hours[i] - hours[j]) > window
         }
-        assert found == pytest.approx(expected, abs=1e-5)
+        assert pairs(given, hours, window, length) == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_word_of_many_proposes_the_latest() -> None:
-    n = 3 * story.POSTINGS
-    given = story.profiles(ragged([[1]] * n), np.ones(n, np.float32))
-    found = story.pairs(story.index(given, np.arange(n) * 1.0, np.inf), slice(0, n))
-    assert (found.right - found.left).max() == story.POSTINGS
-    assert len(found.left) < n * story.POSTINGS
-
-
-@pytest.mark.parametrize("floor", [0.1, 0.3, 0.5, 0.8])
-@pytest.mark.parametrize("n", [2, 3, 10, 40])
-def test_joins_are_average_linkage(n: int, floor: float) -> None:
-    print(f"seed {SEED}")
-    rng = np.random.default_rng([SEED, n])
-    for _ in range(10):
-        blocks = rng.integers(0, 4, n)
-        base = np.where(blocks[:, None] == blocks, 0.95, 0.3) * rng.random((n, n))
-        matrix = np.triu(base, 1).astype(np.float32)
-        found = joined(all_pairs(matrix), np.full(n, np.nan), np.inf, floor)
-        matrix = matrix + matrix.T
-        oracle = AgglomerativeClustering(
-            None, metric="precomputed", linkage="average", distance_threshold=1 - floor
-        ).fit_predict(1 - matrix.astype(np.float64) - np.eye(n))
-        assert partition(found.tolist()) == partition(oracle.tolist())
-        assert all(found[label] == label <= i for i, label in enumerate(found.tolist()))
-
-
-def test_missing_pairs_count_as_0() -> None:
-    """A chain whose ends share nothing falls apart."""
-    at = np.arange(4)
-    found = [story.Pairs(at, at + 1, np.array([0.5, 0.2, 0.2, 0.5], np.float32))]
-    hours = np.zeros(5)
-    assert joined(found, hours, 48, 0.15).tolist() == [0, 0, 2, 3, 3]
-    assert joined([], hours, 48, 0.15).tolist() == [0, 1, 2, 3, 4]
-
-
-def test_no_story_spans_more_than_the_window() -> None:
-    """Not even by way of one without a date, or of one in between."""
-    matrix = np.full((5, 5), 0.5, np.float32)
-    matrix[2, 4] = 0.2
-    hours = np.array([0, 40, 90, np.nan, 48])
-    found = joined(all_pairs(matrix), hours, 48, 0.1)
-    assert found[0] == found[1] == found[3] == found[4] == 0
-    assert found[2] == 2
-
-
-def test_a_higher_floor_only_splits_and_order_decides_nothing() -> None:
+@pytest.mark.parametrize("length", [1, 10, 1_000])
+def test_no_pair_is_further_apart_than_the_reach(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     print(f"seed {SEED}")
     rng = np.random.default_rng(SEED)
-    for _ in range(20):
-        given = random_profiles(rng, 40)
-        hours = rng.integers(0, 60, 40).astype(np.float64)
-        hours[rng.random(40) < 0.2] = np.nan
-        found = [story.pairs(story.index(given, hours, 24), slice(0, 40))]
-        coarser = np.zeros(40, np.int64)
-        for floor in np.linspace(0.04, 0.98, 20):
-            finer = joined(found, hours, 24, float(floor))
-            assert np.array_equal(coarser[finer], coarser)
-            shuffled = rng.permutation(len(found[0].left))
-            again = [story.Pairs(*(column[shuffled] for column in found[0]))]
-            assert np.array_equal(joined(again, hours, 24, float(floor)), finer)
-            coarser = finer
+    given, hours = random_profiles(rng, 90), some_hours(rng, 90)
+    everything = pairs(given, hours, 10)
+    monkeypatch.setattr(story, "REACH", 12)
+    near = {pair: cosine for pair, cosine in everything.items() if pair[1] - pair[0] <= 12}
+    assert pairs(given, hours, 10, length) == near
+    assert 0 < len(near) < len(everything)
 
 
-def test_stories_that_are_told_take_others_in_and_never_join() -> None:
-    """Two of two clusters each, and three that are new: one close to each, one to both."""
-    matrix = np.zeros((7, 7), np.float32)
-    for pair, cosine in {
-        (0, 2): 0.9,  # of two stories, as alike as can be
-        (0, 4): 0.5,
-        (1, 4): 0.5,
-        (2, 5): 0.3,
-        (3, 5): 0.3,
-        (1, 6): 0.4,
-        (3, 6): 0.7,
-        (4, 6): 0.1,
-    }.items():
-        matrix[pair] = cosine
-    told = np.array([0, 0, 2, 2, -1, -1, -1])
-    found = story.join(all_pairs(matrix), np.zeros(7), 48, 0.15, told)
-    assert found.tolist() == [0, 0, 2, 2, 0, 2, 2]
-    # A cluster that a story has for itself is told too.
-    alone = story.join(all_pairs(matrix), np.zeros(7), 48, 0.15, np.arange(7))
-    assert alone.tolist() == [0, 1, 2, 3, 4, 5, 6]
-    # The window is the whole story's.
-    hours = np.array([0, 40, 0, 0, 60, 0, 0.0])
-    assert story.join(all_pairs(matrix), hours, 48, 0.15, told)[4] == 4
+@pytest.mark.parametrize("length", [1, 50, 1_000])
+def test_a_word_of_many_proposes_the_latest(length: int) -> None:
+    n = 3 * story.POSTINGS
+    terms = Ragged(np.zeros(n, np.int32), np.arange(n + 1))
+    given = story.Profiles(terms, np.ones(n, np.float32), np.zeros(n, np.float32))
+    found = {*pairs(given, np.arange(n) * 1.0, np.inf, length)}
+    assert found == {(i, j) for i, j in combinations(range(n), 2) if j - i <= story.POSTINGS}
+
+
+def test_the_heaviest_words_propose() -> None:
+    """Two that share many light words are alike, but nothing tells."""
+    light, heavy = [*range(8)], [*range(100, 100 + story.PROPOSING)]
+    texts = [
+        dict.fromkeys([*light, *range(200, 232)], 1),
+        dict.fromkeys(light, 1) | dict.fromkeys(heavy, 3),
+        dict.fromkeys(light, 1) | dict.fromkeys([*heavy[:-1], 500], 3),
+    ]
+    # That each word is in two texts at least.
+    texts += [dict.fromkeys(chain(*texts), 1)]
+    words = [[*text] for text in texts]
+    profiles = story.profiles(
+        ragged(words),
+        np.array([*chain(*(text.values() for text in texts))], np.uint32),
+        np.full(sum(map(len, words)), RARE, np.float32),
+        np.arange(len(texts) + 1),
+        vocabulary(words, {}),
+    )
+    heavy_enough = profiles.weights >= np.repeat(profiles.least, profiles.terms.lengths)
+    proposing = np.bincount(profiles.terms.owners(), heavy_enough)
+    assert proposing.tolist()[1:3] == [story.PROPOSING, story.PROPOSING]
+    found = pairs(profiles, np.zeros(len(texts)), np.inf)
+    dots = {}
+    for i, j in combinations(range(3), 2):
+        one, other = (profiles.terms.part(slice(at, at + 1)).values for at in (i, j))
+        weights = [profiles.weights[slice(*profiles.terms.offsets[at : at + 2])] for at in (i, j)]
+        _, a, b = np.intersect1d(one, other, return_indices=True)
+        dots[i, j] = float(weights[0][a] @ weights[1][b])
+    assert min(dots.values()) > story.LEAST
+    assert found[1, 2] == pytest.approx(dots[1, 2])
+    assert (0, 1) not in found
+    assert (0, 2) not in found
+
+
+def test_what_is_held_does_not_grow_with_the_corpus() -> None:
+    print(f"seed {SEED}")
+    rng = np.random.default_rng(SEED)
+    n, length = 4_000, 100
+    far = story.reach(np.arange(n) / 10, 5.0)
+    built = [*story.indices(in_batches(random_profiles(rng, n), 10), far, length)]
+    assert [index.start for index in built] == [*range(0, n, length)]
+    for index in built[1:]:
+        assert index.start - index.low == 50  # five hours
+        assert len(index.carried) <= 50 * 8
+        assert len(index.postings) <= (50 + length) * 8
+    assert len(built[-1].carried) == 0  # nobody comes after

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import combinations, pairwise
+from collections.abc import Iterable, Sequence
+from itertools import chain, combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import ragged
 
+from dedup.pipeline.evidence import Texts, gathered, rest, scored
 from dedup.ragged import Ragged
 from dedup.settings import Settings
 from dedup.stages import quote, shingle, verify
@@ -43,7 +43,7 @@ class Article(NamedTuple):
     template : set of int
         Tokens that make a shingle template where they are its first.
     words : dict
-        How often each word stands in it; odd words are figures.
+        How often each word, 1 or more, stands in it; odd words are figures.
     spoken : bool
     hours : float
     outlet : int
@@ -85,7 +85,7 @@ def articles(draw: st.DrawFn) -> Article:
         tokens=tokens,
         masses=[masses[at % len(masses)] for at in range(len(tokens))],
         template=draw(st.sets(st.integers(0, 5), max_size=2)),
-        words=draw(st.dictionaries(st.integers(0, 15), st.integers(1, 4), max_size=12)),
+        words=draw(st.dictionaries(st.integers(1, 16), st.integers(1, 4), max_size=12)),
         spoken=draw(st.booleans()),
         hours=draw(
             st.sampled_from([0.0, verify.HOURS_OF_COPY, verify.HOURS_OF_COPY + 1.0, np.nan])
@@ -94,20 +94,41 @@ def articles(draw: st.DrawFn) -> Article:
     )
 
 
+def lists(each: Iterable[Iterable[int]]) -> Ragged:
+    """Whole numbers as hashes, which are spread; 0 stays 0, odd ones stay odd."""
+    hashes = [np.array([*values], np.uint64) * np.uint64(0x9E3779B97F4A7C15) for values in each]
+    offsets = np.cumsum([0, *(len(values) for values in hashes)])
+    return Ragged(np.concatenate([np.empty(0, np.uint64), *hashes]), offsets)
+
+
+def rarity(n: int) -> verify.Rarity:
+    """Rarity of the words of n articles among themselves, given all distinct words of each."""
+
+    def of(words: np.ndarray) -> np.ndarray:
+        _, numbers, holders = np.unique(words, return_inverse=True, return_counts=True)
+        return np.log1p(n / holders[numbers]).astype(np.float32)
+
+    return of
+
+
 def evidence(given_articles: Sequence[Article]) -> verify.Evidence:
-    runs = sorted({run for article in given_articles for run in article.shingles()})
-    numbers = {run: n for n, run in enumerate(runs)}
-    held = [article.shingles() for article in given_articles]
+    every = [article.shingles() for article in given_articles]
+    numbers = {run: n for n, run in enumerate(sorted({*chain(*every)}), 1)}
+    shingles = [[0] * max(0, len(article.tokens) - SIZE + 1) for article in given_articles]
+    for held, laid_out in zip(every, shingles, strict=True):
+        for run, at in held.items():
+            laid_out[at] = numbers[run]
     offsets = np.cumsum([0] + [len(article.tokens) for article in given_articles])
     masses = [mass for article in given_articles for mass in article.masses]
-    words = ragged(article.words for article in given_articles)
-    counts = [article.words[word] for article in given_articles for word in sorted(article.words)]
+    words = lists(article.words for article in given_articles)
+    counts = [times for article in given_articles for times in article.words.values()]
     return verify.Evidence(
-        shingles=ragged([numbers[run] for run in article] for article in held),
-        places=np.array([article[run] for article in held for run in sorted(article)], np.int32),
+        shingles=lists(shingles),
         masses=Ragged(np.array(masses, np.float32), offsets.astype(np.int64)),
         words=words,
-        weights=verify.weigh(verify.rarity(words), np.array(counts, np.uint32)),
+        weights=verify.weigh(
+            rarity(len(given_articles))(words.values), np.array(counts, np.uint32)
+        ),
         spoken=np.array([article.spoken for article in given_articles], bool),
         hours=np.array([article.hours for article in given_articles], np.float64),
         outlets=np.array([article.outlet for article in given_articles], np.int64),
@@ -118,7 +139,7 @@ def evidence(given_articles: Sequence[Article]) -> verify.Evidence:
 
 def plain(tokens: Sequence[int]) -> Article:
     """An article of nothing but own words, all alike."""
-    return Article(list(tokens), [1] * len(tokens), set(), {0: 1}, False, 0, -1)
+    return Article(list(tokens), [1] * len(tokens), set(), {2: 1}, False, 0, -1)
 
 
 def every_pair(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -243,10 +264,13 @@ def test_left_and_right_are_alike(some: list[Article]) -> None:
 
 
 @brief
-@given(st.lists(articles(), min_size=2, max_size=5))
-def test_other_pairs_and_threads_do_not_matter(some: list[Article]) -> None:
-    known, (left, right) = evidence(some), every_pair(len(some))
-    together = verify.score_all(known, left, right, 1, threads=2)
+@given(st.lists(articles(), min_size=2, max_size=5), st.data())
+def test_other_pairs_and_threads_do_not_matter(some: list[Article], data: st.DataObject) -> None:
+    known, pairs = evidence(some), np.array(every_pair(len(some)))
+    # Those of one left article need not follow one another.
+    order = data.draw(st.permutations(range(pairs.shape[1])))
+    left, right = pairs[:, order]
+    together = scored(known, left, right, Settings(shared_floor=1, threads=2))
     for at in range(len(left)):
         alone = verify.score(known, left[at : at + 1], right[at : at + 1], 1)
         assert [column[0] for column in alone] == [column[at] for column in together]
@@ -256,20 +280,48 @@ def test_pairs_are_scored_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     some = [plain(range(n, n + 20)) for n in range(9)]
     known, (left, right) = evidence(some), every_pair(9)
     expected = verify.score(known, left, right, 1)
-    monkeypatch.setattr(verify, "_CHUNK", 5)
-    found = verify.score_all(known, left, right, 1, threads=2)
+    monkeypatch.setattr("dedup.pipeline.evidence._PAIRS", 5)
+    found = scored(known, left, right, Settings(shared_floor=1, threads=2))
     for name in verify.Scores._fields:
         assert getattr(found, name).tolist() == getattr(expected, name).tolist()
     assert expected.similarity.any()
 
 
+def of_some(known: verify.Evidence, chosen: np.ndarray) -> verify.Evidence:
+    """The evidence of some of the articles."""
+    return known._replace(
+        shingles=known.shingles.take(chosen),
+        masses=known.masses.take(chosen),
+        words=known.words.take(chosen),
+        weights=known.words._replace(values=known.weights).take(chosen).values,
+        spoken=known.spoken[chosen],
+        hours=known.hours[chosen],
+        outlets=known.outlets[chosen],
+    )
+
+
 @brief
-@given(st.lists(st.dictionaries(st.integers(0, 9), st.integers(1, 9), max_size=8), min_size=1))
+@given(st.lists(articles(), min_size=2, max_size=5), st.integers(1, 4))
+def test_only_those_in_related_pairs_are_looked_at(some: list[Article], shared_floor: int) -> None:
+    known, (left, right) = evidence(some), every_pair(len(some))
+    expected = verify.score(known, left, right, shared_floor)
+    found = verify.overlap(known.shingles, left, right, shared_floor)
+    ends = left[found.related], right[found.related]
+    looked_at = np.unique(ends)
+    places = (np.searchsorted(looked_at, end) for end in ends)
+    compared = verify.compare(found, of_some(known, looked_at), *places)
+    for name in verify.Scores._fields:
+        assert getattr(compared, name).tolist() == getattr(expected, name).tolist()
+    assert not np.any([column[~found.related] for column in expected[4:]])
+
+
+@brief
+@given(st.lists(st.dictionaries(st.integers(1, 10), st.integers(1, 9), max_size=8), min_size=1))
 def test_weights_are_tf_idf(bags: list[Counts]) -> None:
-    words = ragged(bags)
-    counts = np.array([bag[word] for bag in bags for word in sorted(bag)], np.uint32)
-    found = verify.weigh(verify.rarity(words), counts)
-    expected = [bag[word] for bag in plain_weights(bags) for word in sorted(bag)]
+    words = lists(bags)
+    counts = np.array([times for bag in bags for times in bag.values()], np.uint32)
+    found = verify.weigh(rarity(len(bags))(words.values), counts)
+    expected = [weight for bag in plain_weights(bags) for weight in bag.values()]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
@@ -305,27 +357,17 @@ def compared(left: Report | str, right: Report | str) -> verify.Scores:
 def read(reports: Sequence[Report]) -> verify.Evidence:
     """What reports are compared by, where nothing is template."""
     texts = pa.array([report.text for report in reports], pa.large_string())
-    found, size = tokenise(texts, whole(texts)), Settings().shingle_size
-    tokens = Ragged(found.hashes, found.offsets)
-    sets = shingle.shingle_sets(tokens, size)
-    laid = shingle.layout(tokens, sets, size)
-    inside = tokens._replace(values=quote.quoted(texts, found.starts, found.offsets))
-    own, spoken = quote.own(laid.body, inside)
-    words = shingle.word_sets(tokens.keep(own))
-    rarities = verify.rarity(words.sets)
-    masses = own * shingle.token_values(tokens, words.sets, rarities)
-    return verify.Evidence(
-        shingles=sets,
-        places=laid.places,
-        masses=tokens._replace(values=masses),
-        words=words.sets,
-        weights=verify.weigh(rarities, words.counts),
-        spoken=spoken,
+    found = tokenise(texts, whole(texts))
+    tokens = Ragged(shingle.shortened(found.hashes), found.offsets)
+    nothing = Ragged(np.empty(0, np.uint64), np.zeros(len(reports) + 1, np.int64))
+    given_texts = Texts(
+        tokens=tokens,
+        quoted=tokens._replace(values=quote.quoted(texts, found.starts, found.offsets)),
+        rest=rest(tokens, nothing, Settings()),
         hours=np.array([report.hours for report in reports]),
         outlets=np.array([report.outlet for report in reports]),
-        size=size,
-        late_weight=LATE_WEIGHT,
     )
+    return gathered(given_texts, rarity(len(reports)), Settings())
 
 
 BRIEF = (
@@ -439,7 +481,7 @@ def test_the_longer_the_passage_the_fewer_figures_have_to_agree() -> None:
 def test_a_rewrite_needs_its_figures() -> None:
     """Few shared shingles, the same words: what is alike counts where the figures are the same."""
     shared = [1000, 1001, 1002]
-    words = dict.fromkeys(range(0, 60, 2), 2)
+    words = dict.fromkeys(range(2, 62, 2), 2)
     figures = dict.fromkeys(range(1, 2 * verify.FEWEST_FIGURES, 2), 1)
 
     def scored(known: Counts, other: Counts) -> verify.Scores:
@@ -526,7 +568,7 @@ def test_no_pairs() -> None:
     nothing = np.empty(0, np.int64)
     known = evidence([plain([1, 2, 3])])
     assert all(len(column) == 0 for column in verify.score(known, nothing, nothing, 1))
-    assert all(len(column) == 0 for column in verify.score_all(known, nothing, nothing, 1, 2))
+    assert all(len(column) == 0 for column in scored(known, nothing, nothing, Settings()))
 
 
 @brief

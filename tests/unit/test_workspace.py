@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from dedup.workspace import Workspace
@@ -35,9 +36,77 @@ def test_tables_of_one_prefix_come_in_the_order_of_names(tmp_path: Path) -> None
         work.note(f"part-{n:03}", {"n": n})
     work.write_table("other", table(7))
     assert work.read_all("part-", SCHEMA)["n"].to_pylist() == [1, 2, 10]
+    assert [each["n"].to_pylist() for each in work.read_each("part-")] == [[1], [2], [10]]
+    assert (work.count("part-"), work.count("nothing-")) == (3, 0)
+    assert work.read_each("nothing-") == []
+    assert work.read_all("nothing-", SCHEMA).equals(table())
     assert [note["n"] for note in work.notes("part-")] == [1, 2, 10]
     assert work.noted("part-002") == {"n": 2}
     assert work.noted("part-003") is None
+
+
+def test_what_is_removed_stays_readable_where_it_is_in_use(tmp_path: Path) -> None:
+    work = Workspace(tmp_path)
+    for name in ("part-1", "part-2", "other"):
+        work.write_table(name, table(5))
+    work.note("part-1", {"n": 1})
+    (first, second), other = work.read_each("part-"), work.read("other")
+    work.remove("part-")
+    work.write_table("other", table(6))
+    assert {path.name for path in tmp_path.iterdir()} == {"other.arrow", "part-1.json"}
+    assert first.equals(table(5)) and second.equals(table(5)) and other.equals(table(5))
+    assert work.read("other").equals(table(6))
+
+
+def test_a_folder_goes_in_one_step_and_what_a_kill_left_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Workspace(tmp_path / "first"), Workspace(tmp_path / "second")
+    first.write_table("a", table(5))
+    second.write_table("a", table(6))
+    found = first.read("a")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            first.discard()
+    assert not first.folder.exists()
+    assert found.equals(table(5)) and second.read("a").equals(table(6))
+    Workspace(tmp_path / "third").discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["second"]
+
+
+def killed(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+SMAPS = Path("/proc/self/smaps")
+
+
+@pytest.mark.skipif(not SMAPS.exists(), reason="the system does not tell what is mapped")
+def test_what_was_let_go_is_there_when_it_is_looked_at_again(tmp_path: Path) -> None:
+    """So much of it that it takes many pages, which the process holds and then does not."""
+    work, n = Workspace(tmp_path), 2_000_000
+    work.write_table("a", pa.table({"n": pa.array(range(n))}))
+    found = work.read("a")
+    assert pc.sum(found["n"]).as_py() == n * (n - 1) // 2
+    held = mapped(tmp_path)
+    work.release()
+    assert held >= 8 * n > 1000 * mapped(tmp_path)
+    assert pc.sum(found["n"]).as_py() == n * (n - 1) // 2
+    work.release()
+    assert work.read("a").equals(found)
+
+
+def mapped(folder: Path) -> int:
+    """Bytes of main memory that this process holds of files in a folder."""
+    total, inside = 0, False
+    for line in SMAPS.read_text().splitlines():
+        name, _, rest = line.partition(" ")
+        if not name.endswith(":"):
+            inside = str(folder) in rest
+        elif name == "Rss:" and inside:
+            total += int(rest.split()[0]) * 1024
+    return total
 
 
 def test_a_write_that_breaks_off_leaves_what_was_there(tmp_path: Path) -> None:
@@ -60,9 +129,6 @@ def test_a_kill_before_the_name_is_taken_leaves_what_was_there(
 ) -> None:
     work = Workspace(tmp_path)
     work.note("a", {"n": 1})
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):

@@ -19,9 +19,10 @@ from dedup.pipeline import language
 from dedup.pipeline.evidence import only_outlets, published_or_never
 from dedup.pipeline.furniture import outlets
 from dedup.pipeline.renewal.memory import DAY, Memory
-from dedup.ragged import Ragged
+from dedup.ragged import Stored
 from dedup.schemas import BODIES, REJECTS, REMEMBERED, TEXTS
 from dedup.settings import Settings
+from dedup.stages import shingle
 
 _PLACE = ("alive", "published", "seen", "day", "naming")
 """What a text's template, its rank among others and its story depend on, besides itself."""
@@ -198,11 +199,11 @@ def _numbered(memory: Memory, signed: pa.Table, rows: pa.Table, settings: Settin
 
 
 def _bodies(signed: pa.Table, places: np.ndarray, settings: Settings) -> pa.Table:
-    tokens = Ragged.gather(signed["tokens"], places)
-    terms = language.terms(tokens, settings)
+    tokens = Stored(signed["tokens"]).gather(places)
+    terms = language.terms(tokens.map(shingle.unpacked), settings)
     columns = {
         "tokens": tokens.arrow(),
-        "quoted": Ragged.gather(signed["quoted"], places).arrow(),
+        "quoted": Stored(signed["quoted"]).gather(places).arrow(),
         "terms": terms.words.arrow(),
         "term_counts": terms.words._replace(values=terms.counts).arrow(),
         "term_frequencies": terms.words._replace(values=terms.frequencies).arrow(),

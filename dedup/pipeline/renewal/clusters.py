@@ -10,17 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.pipeline.group import Groups, clustered, tabled
+from dedup.pipeline import evidence
+from dedup.pipeline.group import Groups, cluster_pieces, clustered, pair_pieces
 from dedup.pipeline.renewal.furniture import order
 from dedup.pipeline.renewal.matches import given
 from dedup.pipeline.renewal.memory import Memory
-from dedup.schemas import MATCHED, SCORED
+from dedup.schemas import CLUSTERS, MATCHED, PAIRS, SCORED, SUMMARY
 from dedup.settings import Settings
-from dedup.stages import cluster
+from dedup.stages import cluster, verify
 
 
 def recluster(memory: Memory, changed: np.ndarray, settings: Settings) -> dict[str, pa.Table]:
-    """Tables of the components that hold a changed text, as `group.tabled`.
+    """Tables of the components that hold a changed text; a cluster has the id of its lead.
 
     Parameters
     ----------
@@ -48,9 +49,21 @@ def recluster(memory: Memory, changed: np.ndarray, settings: Settings) -> dict[s
         places = pa.array(local[pairs[end].to_numpy()])
         pairs = pairs.set_column(at, SCORED.field(end), places)
     counts = _counts(memory, numbers)
-    evidence = given(memory, numbers, settings)
-    leads, verified = clustered(matched, evidence, pairs, settings)
-    return tabled(matched, counts, Groups(leads, leads), evidence, verified, settings)
+    texts_given = given(memory, numbers, settings)
+
+    def score(left: np.ndarray, right: np.ndarray) -> verify.Scores:
+        return evidence.scored(texts_given, left, right, settings)
+
+    leads, verified = clustered(matched, counts, pairs, score, settings)
+    groups = Groups(leads, leads)
+    pieces = list(cluster_pieces(matched, counts, groups, verified, score, settings))
+    return {
+        "clusters": pa.concat_tables([CLUSTERS.empty_table(), *(each for each, _ in pieces)]),
+        "summary": pa.concat_tables([SUMMARY.empty_table(), *(each for _, each in pieces)]),
+        "pairs": pa.concat_tables(
+            [PAIRS.empty_table(), *pair_pieces(matched, counts, leads, verified, settings)]
+        ),
+    }
 
 
 def _counts(memory: Memory, texts: np.ndarray) -> pa.Table:

@@ -16,10 +16,10 @@ from dedup.numbering import among, rising
 from dedup.pipeline.furniture import outlets
 from dedup.pipeline.match import shingled
 from dedup.pipeline.renewal.memory import Memory
-from dedup.ragged import Ragged
+from dedup.ragged import Ragged, Stored
 from dedup.schemas import FURNITURE, TEMPLATE, TEXTS, VERSIONS
 from dedup.settings import Settings
-from dedup.stages import buckets, candidates, template
+from dedup.stages import buckets, candidates, shingle, template
 from dedup.state import postings
 
 
@@ -45,7 +45,7 @@ def orders(before: pa.Table, after: pa.Table) -> tuple[buckets.Order, buckets.Or
 
 def sets(memory: Memory, texts: np.ndarray, settings: Settings) -> Ragged:
     """Sorted distinct shingle hashes of texts, template included."""
-    return shingled(memory.gather("bodies", "tokens", texts), settings)
+    return shingled(memory.gather("bodies", "tokens", texts).map(shingle.unpacked), settings)
 
 
 def renew_template(
@@ -106,7 +106,7 @@ def with_known(memory: Memory, templates: Templates, texts: np.ndarray) -> Templ
     numbers = np.concatenate([templates.texts, texts])
     both = Ragged.joined([templates.shingles, known], pa.uint64())
     order = np.argsort(numbers)
-    return Templates(numbers[order], Ragged.gather(pa.chunked_array([both.arrow()]), order))
+    return Templates(numbers[order], Stored(pa.chunked_array([both.arrow()])).gather(order))
 
 
 def order(texts: pa.Table, n: int) -> buckets.Order:
@@ -240,7 +240,7 @@ def _renewed(
         )
     differs |= among(wanted, touched)
     rows = np.flatnonzero(differs)
-    return Templates(wanted[rows], Ragged.gather(pa.chunked_array([shingles.arrow()]), rows))
+    return Templates(wanted[rows], Stored(pa.chunked_array([shingles.arrow()])).gather(rows))
 
 
 def _renew_table(

@@ -12,14 +12,16 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.numbering import rising
-from dedup.pipeline import evidence
-from dedup.pipeline.match import banded, scored, signed
+from dedup.pipeline import evidence, language
+from dedup.pipeline.match import sifted, signed
 from dedup.pipeline.renewal.furniture import Templates, order, orders, sets
 from dedup.pipeline.renewal.memory import Memory
+from dedup.pipeline.sign import sketch_scale
+from dedup.pipeline.sketch import banded
 from dedup.ragged import Ragged
 from dedup.schemas import EDITIONS, SCORED, TEXTS
 from dedup.settings import Settings
-from dedup.stages import buckets, candidates, verify
+from dedup.stages import buckets, candidates, shingle, verify
 from dedup.state import postings
 
 INDEXES = {"sketches": candidates.SKETCH, "bands": candidates.LSH}
@@ -71,7 +73,8 @@ def renew_matches(
     left, right = places[local].reshape(2, -1)
     texts = texts[by_rank]
     local_pairs = found._replace(left=left, right=right)
-    pairs, _ = scored(given(memory, texts, settings), local_pairs, settings)
+    scores = evidence.scored(given(memory, texts, settings), left, right, settings)
+    pairs, _ = sifted(scores, local_pairs, settings)
     affected = _partners(memory.tables["scored"], looked_at)
     memory.tables["scored"] = _renewed(memory.tables["scored"], looked_at, pairs, texts)
     return Matched(found, affected)
@@ -79,21 +82,21 @@ def renew_matches(
 
 def given(memory: Memory, texts: np.ndarray, settings: Settings) -> verify.Evidence:
     """Evidence of texts in memory, in the given order."""
-    tokens = memory.gather("bodies", "tokens", texts)
+    tokens = memory.gather("bodies", "tokens", texts).map(shingle.unpacked)
     template = memory.gather("editions", "template", memory.texts("edition")[texts])
     published = memory.texts("published")[texts]
     known = published < np.iinfo(np.int64).max
-    found, _ = evidence.gathered(
+    return evidence.gathered(
         evidence.Texts(
             tokens,
             memory.gather("bodies", "quoted", texts),
-            sets(memory, texts, settings).minus(template),
+            evidence.rest(tokens, template, settings),
             np.where(known, published / 3.6e9, np.nan),
             memory.texts("outlet")[texts],
         ),
+        language.rarity,
         settings,
     )
-    return found
 
 
 def _gone(before: pa.Table, after: pa.Table, changed: np.ndarray) -> np.ndarray:
@@ -130,10 +133,12 @@ def _renew_editions(memory: Memory, templates: Templates, settings: Settings) ->
 def _keys(index: str, kept: Ragged, settings: Settings) -> Ragged:
     """What texts are entered under, by their shingles that are not template."""
     if index == "sketches":
-        return candidates.sketch(kept, settings.sketch_scale)
+        return candidates.sketch(kept, sketch_scale(settings))
     banding = banded(settings)
-    keys = candidates.band_keys(signed(kept, settings), banding.rows, banding.bands)
-    return keys.keep(np.repeat(kept.lengths > 0, banding.bands))
+    named = np.flatnonzero(kept.lengths)
+    keys = candidates.band_keys(signed(kept, settings)[named], banding.rows, banding.bands)
+    offsets = np.concatenate([[0], np.cumsum(banding.bands * (kept.lengths > 0))])
+    return Ragged(keys.T.ravel(), offsets)
 
 
 def _keys_of(
@@ -190,13 +195,16 @@ def _proposed(
 ) -> candidates.Candidates:
     texts, days = memory.values("editions", "text"), memory.texts("day")
     chosen = looked_at[texts] & order.alive
+    sizes = memory.values("editions", "shingles_counted") / sketch_scale(settings)
     packed: dict[np.uint8, np.ndarray] = {}
     for index, members in met.items():
         keys, counts = candidates.counted(
             buckets.proposals(members, order, chosen, settings.bucket_cap)
         )
-        least = settings.sketch_shared if index == "sketches" else 1
-        left, right = (texts[end] for end in candidates.ends(keys[counts >= least]))
+        enough = np.ones(len(keys), bool)
+        if index == "sketches":
+            enough = candidates.worthy(keys, counts, sizes) & (counts >= settings.sketch_shared)
+        left, right = (texts[end] for end in candidates.ends(keys[enough]))
         near = np.abs(days[left] - days[right]) <= settings.window_days
         packed[INDEXES[index]] = candidates.pack(left[near], right[near])
     return candidates.of_generators(packed)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dedup.ragged import Ragged
+from dedup.ragged import Ragged, Stored
 from dedup.schemas import (
     BODIES,
     EDITIONS,
@@ -175,7 +175,7 @@ class Memory:
 
     def gather(self, name: str, column: str, rows: np.ndarray) -> Ragged:
         """Lists of the given rows of a growing table."""
-        return Ragged.gather(self._growing(name)[column], rows)
+        return Stored(self._growing(name)[column]).gather(rows)
 
     def values(self, name: str, column: str) -> np.ndarray:
         """A flat column of a growing table, by number."""

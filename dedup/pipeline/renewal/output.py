@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.pipeline.match import candidate_table
+from dedup.pipeline.match import candidate_table, first_articles
 from dedup.pipeline.renewal import Renewed
 from dedup.pipeline.renewal.furniture import tabled
 from dedup.pipeline.renewal.memory import Memory
@@ -122,7 +122,7 @@ def parts_of(
     ]
     by_id = articles.sort_by("article_id")
     looked_at = candidate_table(
-        by_id["article_id"], by_id["text"].to_numpy(), renewed.matched.found
+        _column(by_id, "article_id"), first_articles(by_id["text"]), renewed.matched.found
     )
     down = _column(memory.tables["retracted"], "article_id")
     left_out = [rejects, renewed.arrivals.rejects, _left_out(missing, down)]
@@ -134,7 +134,7 @@ def parts_of(
         "rejects": relabelled(published, rejected, down),
         "lineage": appended(published, "lineage", pa.concat_tables(changes_of_ids)),
         "template": {"part-00000": tabled(memory)},
-        "candidates": {"part-00000": looked_at},
+        "candidates": {"part-00000": pa.Table.from_batches([looked_at])},
     }
 
 

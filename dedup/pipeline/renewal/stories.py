@@ -11,6 +11,7 @@ date counts as published when its file was last modified.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,11 +21,10 @@ import pyarrow.compute as pc
 from dedup.pipeline.language import Terms
 from dedup.pipeline.renewal.furniture import order
 from dedup.pipeline.renewal.memory import Memory
-from dedup.pipeline.stories import profiles
+from dedup.pipeline.stories import Clusters, alike, vocabulary
 from dedup.schemas import TEXTS, TOLD
 from dedup.settings import Settings
-from dedup.stages import story
-from dedup.threads import ARTICLES, in_order, spans
+from dedup.stages import linkage, story
 
 _MICROSECONDS = 3.6e9  # of an hour
 
@@ -106,19 +106,25 @@ def _tell(memory: Memory, texts: _Texts, stories: np.ndarray, day: int, settings
         memory.gather("bodies", "term_counts", numbers).values,
         memory.gather("bodies", "term_frequencies", numbers).values,
     )
-    index = story.index(profiles(terms), texts.hours[inside], settings.story_hours)
+    clusters = [Clusters(terms, np.arange(len(numbers) + 1))]  # each text alone
+    # Positions follow the time of publication, places the time that is known of undated ones too.
+    hours = texts.hours[inside]
+    positions = np.argsort(hours, kind="stable")
+    far = story.reach(hours[positions], settings.story_hours)
 
-    def alike(part: slice) -> story.Pairs:
-        return story.pairs(index, slice(part.start + earlier, part.stop + earlier))
+    def found() -> Iterator[linkage.Found]:
+        for _, pairs in alike(clusters, vocabulary(terms), far, earlier, settings):
+            left, right = np.sort([positions[pairs.left], positions[pairs.right]], axis=0)
+            yield linkage.Found(left, right, pairs.cosine, complete=0)
 
-    found = list(in_order(alike, spans(int(today.sum()), ARTICLES), settings.threads))
-    settled, hours = np.full(len(inside), -1), texts.hours[inside].copy()
+    settled = np.full(len(inside), -1)
     settled[:earlier] = _first_alike(stories[numbers[:earlier]])
     first = np.full(len(stories), np.nan)
     first[texts.numbers] = texts.hours
     hours[:earlier] = first[stories[numbers[:earlier]]]
-    joined = story.join(found, hours, settings.story_hours, settings.story_floor, settled)
-    # Positions follow the time of publication, so a story's smallest is its first text here.
+    limits = linkage.Limits(hours, settings.story_hours, settings.story_floor)
+    joined = linkage.join(found(), limits, settled)
+    # A story's smallest position is that of its first text here.
     known = np.full(len(inside), -1)
     known[joined[:earlier]] = stories[numbers[:earlier]]
     stories[numbers[earlier:]] = np.where(known >= 0, known, numbers)[joined[earlier:]]

@@ -1,0 +1,144 @@
+"""Second verb: articles in the order of their ids, texts in the order of publication.
+
+Law: articles are put in the order of their ids before anything looks at them, so the order in which
+they came decides nothing but which of two articles with one id is kept.
+
+What is made here takes some hundred bytes an article; the texts themselves stay where they lie.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dedup.numbering import number
+from dedup.pipeline import evidence, exchange
+from dedup.pipeline.furniture import outlets
+from dedup.ragged import Stored
+from dedup.schemas import DISTINCT, FORMS, MATCHED, REJECTS, SIGNED
+from dedup.settings import Settings
+from dedup.stages import candidates
+from dedup.threads import in_order, spans
+from dedup.workspace import Workspace
+
+
+def order(settings: Settings, work: Workspace) -> dict[str, Any]:
+    """Order the articles of all signed shards; the tables lie in the workspace after.
+
+    Returns
+    -------
+    dict
+        Count of ``distinct`` texts.
+    """
+    signed = work.read_all("signed-", SIGNED)
+    articles, rejects = _unique_ids(signed.drop_columns(["tokens", "quoted", "sketch"]))
+    numbers, first = _distinct_texts(articles)
+    places = articles["place"].to_numpy()[first]
+    texts = _described(articles, numbers, first, settings)
+    matched = articles.append_column(MATCHED.field("distinct"), pa.array(numbers))
+    at_place = np.full(signed.num_rows, -1)
+    at_place[places] = np.arange(len(places))
+    tables = {
+        "texts": texts,
+        "numbers": pa.table({"text": at_place}),
+        "matched": matched.select(MATCHED.names).cast(MATCHED),
+        "rejects-duplicates": rejects,
+        "versions": _versions(Stored(signed["sketch"]), places, settings),
+    }
+    for name, table in tables.items():
+        work.write_table(name, table)
+    return {"distinct": len(first)}
+
+
+def _unique_ids(signed: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Articles in the order of their ids, each id once with its `place` in `signed`; and rejects.
+
+    Of several rows with one id the first is kept.
+    """
+    flat = signed.combine_chunks()
+    flat = flat.append_column("place", pa.array(np.arange(flat.num_rows)))
+    flat = flat.sort_by([("article_id", "ascending"), ("place", "ascending")])
+    ids = flat["article_id"].combine_chunks()
+    again = np.zeros(len(ids), bool)
+    again[1:] = pc.equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
+    articles, repeated = flat.filter(pa.array(~again)), flat.filter(pa.array(again))
+    kept = articles.take(pa.array(np.cumsum(~again)[again] - 1))
+    same_text = pc.equal(kept["text_hash"], repeated["text_hash"])
+    detail = pc.binary_join_element_wise(
+        "kept is row", kept["row"].cast(pa.string()), "of", kept["file"], " "
+    )
+    columns = {
+        "row": repeated["row"],
+        "article_id": repeated["article_id"],
+        "reason": pc.if_else(same_text, "repeated_row", "duplicate_id"),
+        "detail": detail,
+        "file": repeated["file"],
+    }
+    return articles, pa.table(columns).cast(REJECTS)
+
+
+def _distinct_texts(articles: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Number of each article's text, and the first article that has each text.
+
+    Texts are numbered, and articles are first, in the order of publication: undated ones last, of
+    equal times the text with the smaller hash, the article with the smaller id. A text without
+    tokens (hash 0) is the same as no other.
+    """
+    hashes = articles["text_hash"].to_numpy()
+    numbers, found = number(hashes)
+    empty = hashes == 0
+    numbers[empty] = found + np.arange(empty.sum())
+    published = evidence.published_or_never(articles["published_at"])
+    by_time = np.lexsort((hashes, published))  # equal ones stay in the order of their ids
+    # Numbers stay below that of articles, so that the first of each is told without sorting.
+    first = np.full(numbers.max(initial=-1) + 1, -1)
+    first[numbers[by_time[::-1]]] = by_time[::-1]
+    first = first[first >= 0]
+    ranks = np.empty(len(by_time), np.int64)
+    ranks[by_time] = np.arange(len(by_time))
+    first = first[np.argsort(ranks[first])]
+    new = np.empty(numbers.max(initial=-1) + 1, np.int64)
+    new[numbers[first]] = np.arange(len(first))
+    return new[numbers], first
+
+
+def _described(
+    articles: pa.Table, numbers: np.ndarray, first: np.ndarray, settings: Settings
+) -> pa.Table:
+    """Where and when each distinct text was published, as `schemas.DISTINCT`."""
+    sources = articles["source"].combine_chunks()
+    # Counted up from 0 for the known, -1 for the unknown.
+    _, named = np.unique(np.append(outlets(sources.take(pa.array(first))), -1), return_inverse=True)
+    columns = {
+        "place": pa.array(articles["place"].to_numpy()[first]),
+        "hours": pa.array(
+            evidence.first_hours(articles["published_at"], numbers), from_pandas=True
+        ),
+        "outlet": pa.array(evidence.only_outlets(sources, numbers, sources, settings)),
+        "naming": pa.array(named[:-1] - 1),
+    }
+    return pa.Table.from_arrays([columns[name] for name in DISTINCT.names], schema=DISTINCT)
+
+
+def _versions(sketches: Stored, places: np.ndarray, settings: Settings) -> pa.Table:
+    """Pairs of close copies, template included, which are versions of one story.
+
+    Parameters
+    ----------
+    sketches : Stored of uint64
+        By place.
+    places : ndarray of int64, shape (n_texts,)
+    """
+    sizes, floor = sketches.lengths[places], settings.version_floor
+    index = exchange.indexed(sketches, places, settings)
+
+    def close(part: slice) -> tuple[np.ndarray, np.ndarray]:
+        return candidates.close(*candidates.met(index, part, 1), sizes, floor)
+
+    found = in_order(close, spans(len(places), exchange.TEXTS), settings.threads)
+    none = np.empty(0, np.int64), np.empty(0, np.int64)
+    left, right = (np.concatenate(ends) for ends in zip(none, *found, strict=True))
+    return pa.table([pa.array(left), pa.array(right)], schema=FORMS)
