@@ -38,7 +38,7 @@ from flows.parameters import (
 )
 from flows.progress import RunProgress
 from flows.runner import task_runner
-from flows.tasks import HOUR, TASK, alone, last_name, sign_all
+from flows.tasks import HOUR, TASK, alone, last_name, mapped
 
 _SETTINGS = Settings()
 _LIMITS = Limits()
@@ -138,7 +138,7 @@ def cluster_new(
         if run is None:
             return _nothing_new(inbox, output, limits)
         report = RunProgress(_SHARES, terminal)
-        sign_all(run, settings, report)
+        mapped("sign", len(run.shards), run, settings, report)
         report("renew", 0, 1)
         renew(run, settings)
         check(run, limits)

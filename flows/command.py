@@ -1,12 +1,14 @@
 """The command line of the flows.
 
 Law: a flow is started here as it would be without Prefect, with the same options, words and exit
-statuses as `python -m dedup`; Prefect shows only in what it remembers of the run.
+statuses as `python -m dedup`; Prefect shows only in what it remembers of the run, and in the one
+option that says where tasks run.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -18,6 +20,18 @@ from rich.console import Console
 
 from dedup.__main__ import commands
 from dedup.command import run, show
+from flows.runner import DEFAULT, VARIABLE, WORDS, checked
+
+_WITH_RUNNER = click.Option(
+    ["--runner"],
+    envvar=VARIABLE,
+    default=DEFAULT,
+    callback=lambda context, option, word: checked(word),
+    metavar="RUNNER",
+    help=f"Where tasks run: {WORDS}.",
+    show_default=True,
+    show_envvar=True,
+)
 
 
 def main(name: str, arguments: Sequence[str] | None = None) -> int:
@@ -41,17 +55,18 @@ def main(name: str, arguments: Sequence[str] | None = None) -> int:
     }
     same, callback = flows[name]
     plain = commands.commands[same]
-    command = click.Command(plain.name, callback=callback, params=plain.params, help=plain.help)
+    params = [*plain.params, _WITH_RUNNER]
+    command = click.Command(plain.name, callback=callback, params=params, help=plain.help)
     return run(command, f"python -m flows.{name}", arguments)
 
 
 def _cluster_articles(
-    inputs: tuple[str, ...], output: str, file: Path | None, changes: tuple[str, ...]
+    inputs: tuple[str, ...], output: str, file: Path | None, changes: tuple[str, ...], runner: str
 ) -> None:
     from dedup.settings import Settings
 
     settings = Settings.load(file, changes)
-    _start("cluster_articles", output, inputs=list(inputs), settings=settings)
+    _start("cluster_articles", output, runner, inputs=list(inputs), settings=settings)
 
 
 def _cluster_new(
@@ -62,12 +77,14 @@ def _cluster_new(
     file: Path | None,
     changes: tuple[str, ...],
     bounds: tuple[str, ...],
+    runner: str,
 ) -> None:
     from dedup.settings import Limits, Settings
 
     _start(
         "cluster_new",
         output,
+        runner,
         inbox=inbox,
         retract=list(retract),
         rebuild=rebuild,
@@ -76,9 +93,12 @@ def _cluster_new(
     )
 
 
-def _start(name: str, output: str, **given: Any) -> None:
+def _start(name: str, output: str, runner: str, **given: Any) -> None:
     """Run the flow of that name, and show what it published."""
     from flows.server import Server
+
+    # The flow's module reads it, once that is imported.
+    os.environ[VARIABLE] = runner
 
     server = Server()
 

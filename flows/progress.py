@@ -49,6 +49,10 @@ class RunProgress:
         self._logger.info("%3.0f %% %s", percent, said)
         update_progress_artifact(self._artifact, percent, said)
 
+    def share(self, verb: str) -> float:
+        """Part of the whole that a verb takes, 0 to 1."""
+        return self._shares[verb] / 100
+
     def say(self, words: str) -> None:
         """Put words into the run's log."""
         self._logger.info(words)

@@ -1,4 +1,4 @@
-"""What the flows share: how a task is tried, the signing of shards, and how a run is named.
+"""What the flows share: how a task is tried, verbs done unit by unit, and how a run is named.
 
 Law: a task takes plain facts, makes one library call and returns a few numbers; what it made lies
 in files, so a task or a run that is started again picks up what is there.
@@ -6,15 +6,15 @@ in files, so a task or a run that is started again picks up what is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from prefect import Task, runtime, task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import as_completed
-from prefect.utilities.annotations import quote
 
 from dedup import pipeline
 from dedup.errors import DedupError
@@ -26,7 +26,11 @@ from flows.progress import RunProgress
 
 HOUR = 3600
 _MOST_TASKS = 150
-"""Task runs of one flow run that Prefect's server takes without falling behind."""
+"""Task runs of one flow run that Prefect's server takes without falling behind; each verb has as
+many of them as it has of the time."""
+
+Unit = Callable[[int], dict[str, Any]]
+"""Does the unit of a verb that has this number, and notes what came of it."""
 
 
 def may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
@@ -48,32 +52,43 @@ TASK: dict[str, Any] = {
 
 
 # No timeout: in a worker thread Prefect cannot enforce one, and warns of it at every run.
-@task(**TASK, task_run_name="sign-{first}")
-def sign(first: int, last: int, run: Run, settings: Settings) -> dict[str, int]:
-    """Sign the shards from `first` to before `last`: how many, and how many were there already."""
-    notes = [pipeline.sign(run, number, settings) for number in range(first, last)]
-    return {"shards": len(notes), "reused": sum(note["reused"] for note in notes)}
+@task(**TASK, task_run_name="{verb}-{first}")
+def part(verb: str, first: int, last: int, do: Unit) -> dict[str, int]:
+    """Do a verb's units from `first` to before `last`: how many, and how many were there already.
+
+    Who does it may die at it, and another does it again: a unit's files appear whole or not at all.
+    """
+    notes = [do(number) for number in range(first, last)]
+    return {"units": len(notes), "reused": sum(note["reused"] for note in notes)}
 
 
-def sign_all(run: Run, settings: Settings, report: RunProgress) -> None:
-    """Sign all shards of a run, as many at a time as the runner has room for."""
-    shards = len(run.shards)
-    parts = spans(shards, -(-shards // _MOST_TASKS) or 1)
-    futures = sign.map(
-        [part.start for part in parts],
-        [part.stop for part in parts],
-        # Prefect looks into every argument for what it depends on, which here is nothing.
-        unmapped(quote(run)),
-        unmapped(settings),
+def mapped(verb: str, units: int, run: Run, settings: Settings, report: RunProgress) -> None:
+    """Do all units of a verb, as many at a time as the runner has room for.
+
+    Parameters
+    ----------
+    verb : str
+        One of `pipeline.VERBS`.
+    units : int
+        How many there are, numbered from 0. Where they are more than the verb may have task runs,
+        a task run takes several.
+    """
+    most = max(1, int(_MOST_TASKS * report.share(verb)))
+    parts = spans(units, -(-units // most) or 1)
+    # As one value, because Prefect and Dask look into what is given apart for results to wait for:
+    # into every shard of every task run. Prefect's `quote` does not come through Dask.
+    do = partial(pipeline.perform, verb, run, settings=settings)
+    futures = part.map(
+        unmapped(verb), [span.start for span in parts], [span.stop for span in parts], unmapped(do)
     )
     done = reused = 0
-    report("sign", 0, shards)
+    report(verb, 0, units)
     for future in as_completed(futures):
         counts = future.result()
-        done, reused = done + counts["shards"], reused + counts["reused"]
-        report("sign", done, shards)
+        done, reused = done + counts["units"], reused + counts["reused"]
+        report(verb, done, units)
     if reused:
-        report.say(f"{reused} of {shards} shards were there from an earlier try")
+        report.say(f"{verb}: {reused} of {units} were there from an earlier try")
 
 
 @contextmanager
