@@ -120,10 +120,10 @@ def take(
     settings: Settings = DEFAULTS,
     rebuild: bool = False,
 ) -> Result:
-    """One run, after what is new came; its output is ``folder/out``."""
+    """One run, after what is new came; its output is ``folder/out``, of which older runs go."""
     lists = come(feed, step, folder)
     inbox, output = folder / "in", folder / "out"
-    return cluster_new(inbox, output, settings, lists, rebuild=rebuild, limits=OPEN)
+    return cluster_new(inbox, output, settings, lists, rebuild=rebuild, limits=OPEN).loaded()
 
 
 def survivors(feed: Feed) -> list[Row]:

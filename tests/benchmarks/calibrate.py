@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from gate import show
+from gate import show, steps
 from gate.sets import LabelledSet, find, make, read_labels
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -40,8 +40,8 @@ from sklearn.preprocessing import StandardScaler
 
 from dedup import Settings, pipeline
 from dedup.errors import DedupError, InputError
-from dedup.pipeline.evidence import gathered
-from dedup.pipeline.match import prepare
+from dedup.pipeline.bodies import Bodies
+from dedup.ragged import Stored
 from dedup.schemas import SIGNED
 from dedup.stages import verify
 from dedup.truth import ClusterTruth, PairTruth, Truth
@@ -151,7 +151,8 @@ def judge(chosen: LabelledSet, scratch: Path) -> Judged | None:
     labelled = [truth for truth in truths if isinstance(truth, PairTruth)]
     if not labelled and not chosen.made:
         return None
-    work = _matched(chosen, settings, scratch)
+    run = pipeline.begin([chosen.articles], scratch, settings)
+    work = steps.perform(_BEFORE_SCORES, run, settings)
     asked = _made(work, truths[0]) if chosen.made else pa.concat_tables(map(_read, labelled))
     left, right, known = _texts(work.read("matched"), asked)
     if not known.all():
@@ -202,12 +203,7 @@ def _all_judged(given: argparse.Namespace, scratch: Path) -> Iterator[Judged]:
             yield judged
 
 
-def _matched(chosen: LabelledSet, settings: Settings, scratch: Path) -> Workspace:
-    run = pipeline.begin([chosen.articles], scratch, settings)
-    for number in range(len(run.shards)):
-        pipeline.sign(run, number, settings)
-    pipeline.match(run, settings)
-    return Workspace(Path(run.folder))
+_BEFORE_SCORES = pipeline.VERBS[: pipeline.VERBS.index("score")]
 
 
 def _read(truth: PairTruth) -> pa.Table:
@@ -244,22 +240,23 @@ def _texts(articles: pa.Table, asked: pa.Table) -> tuple[np.ndarray, np.ndarray,
 
 def _scores(work: Workspace, left: np.ndarray, right: np.ndarray, settings: Settings) -> Columns:
     """Scores of pairs of distinct texts, and what else models may look at."""
-    given, _ = gathered(prepare(work.read_all("signed-", SIGNED), settings).texts, settings)
-    found = verify.score_all(given, left, right, settings.shared_floor, settings.threads)
+    found, texts = Bodies(work, settings).score(left, right), work.read("texts")
     columns = {name: getattr(found, name).astype(np.float64) for name in found._fields}
     for name in columns.keys() - {"shared", "longest"}:
         columns[name][left == right] = 1  # identical texts, as in the pairs of a run
     contained = columns.pop("containment_left"), columns.pop("containment_right")
-    lengths = np.maximum(given.masses.lengths, 1)
+    hours, outlets = texts["hours"].to_numpy(), texts["outlet"].to_numpy()
+    tokens = Stored(work.read_all("signed-", SIGNED)["tokens"])
+    lengths = np.maximum(tokens.lengths[texts["place"].to_numpy()], 1)
     return columns | {
         "larger containment": np.maximum(*contained),
         "smaller containment": np.minimum(*contained),
         "longest": np.log1p(columns["longest"]),
         "shared": np.log1p(columns["shared"]),
-        "hours apart": np.log1p(np.abs(given.hours[left] - given.hours[right])),
+        "hours apart": np.log1p(np.abs(hours[left] - hours[right])),
         "length ratio": np.minimum(lengths[left], lengths[right])
         / np.maximum(lengths[left], lengths[right]),
-        "same outlet": (given.outlets[left] == given.outlets[right]) & (given.outlets[left] >= 0),
+        "same outlet": (outlets[left] == outlets[right]) & (outlets[left] >= 0),
     }
 
 

@@ -28,7 +28,7 @@ from unittest import mock
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from gate import show
+from gate import show, steps
 from gate.sets import Gold, LabelledSet, find, make, read_labels
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_matrix
@@ -37,9 +37,10 @@ from sklearn.cluster import DBSCAN, HDBSCAN
 from dedup import Settings, pipeline
 from dedup.errors import DedupError, InputError
 from dedup.evaluate import Evaluation, evaluate
-from dedup.pipeline import evidence
+from dedup.pipeline.bodies import Bodies
+from dedup.schemas import SCORED
 from dedup.settings import PROFILES
-from dedup.stages import candidates, cluster, verify
+from dedup.stages import candidates, cluster
 from dedup.truth import PairTruth
 from dedup.workspace import Workspace
 
@@ -312,17 +313,16 @@ def scored(chosen: LabelledSet, profile: str, scratch: Path) -> Scored:
     settings = Settings.load(None, [f"profile={profile}"])
     usual = settings.representation
     run = pipeline.begin([chosen.articles], scratch / profile / chosen.name, settings)
-    for number in range(len(run.shards)):
-        pipeline.sign(run, number, settings)
+    steps.perform(pipeline.VERBS[: pipeline.VERBS.index("score")], run, settings)
     low = usual._replace(cohesion=min(LEAST, usual.cohesion))
     # Which pairs are scored down to what is the one thing that cohesion decides in this verb.
     with mock.patch.dict(PROFILES, {profile: low}):
-        pipeline.match(run, settings)
-    work = Workspace(Path(run.folder))
-    found = work.read("scored")
+        work = steps.perform(["score"], run, settings)
+    found = work.read_all("scored-", SCORED)
     kept = np.float32(usual.cohesion * settings.similarity_floor)
-    work.write_table("scored", found.filter(pc.greater_equal(found["similarity"], kept)))
-    pipeline.group(run, settings)
+    work.remove("scored-")
+    work.write_table("scored-000000", found.filter(pc.greater_equal(found["similarity"], kept)))
+    steps.perform(["group"], run, settings)
     articles = work.read("matched")
     texts = articles["distinct"].to_numpy()
     graph = _graph(work, found, np.bincount(texts), settings)
@@ -335,10 +335,7 @@ def _graph(work: Workspace, found: pa.Table, copies: np.ndarray, settings: Setti
     parts = cluster.components(len(copies), left, right)
     inside = candidates.pack(*cluster.pairs_within(parts, settings.component_limit))
     left, right = candidates.ends(np.union1d(inside, candidates.pack(left, right)))
-    given = evidence.from_table(work.read("distinct"), settings)
-    similarity = verify.score_all(
-        given, left, right, settings.shared_floor, settings.threads
-    ).similarity
+    similarity = Bodies(work, settings).score(left, right).similarity
     some = similarity > 0
     return Graph(copies, left[some], right[some], similarity[some], settings.similarity_floor)
 

@@ -1,7 +1,8 @@
-"""What Prefect remembers of a flow run."""
+"""What a flow run leaves: in Prefect, and under its output."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -34,3 +35,10 @@ def messages(state: State[Any]) -> list[str]:
     mine = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id(state)]))
     with get_client(sync_client=True) as client:
         return [log.message for log in client.read_logs(mine)]
+
+
+def published(output: Path) -> dict[str, bytes]:
+    """Every file of Parquet that it published, by path."""
+    latest = output / "latest"
+    files = latest.rglob("*.parquet")
+    return {path.relative_to(latest).as_posix(): path.read_bytes() for path in files}

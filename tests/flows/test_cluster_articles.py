@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 from prefect import runtime
@@ -21,7 +22,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State
 from prefect.task_runners import ProcessPoolTaskRunner
 from prefect.utilities.callables import parameter_schema
-from records import artifacts, flow_run_id, messages
+from records import artifacts, flow_run_id, messages, published
 
 import flows.backfill as past
 import flows.cluster_articles as job
@@ -30,8 +31,9 @@ import flows.evaluate as nightly
 import flows.tasks as tasks
 from dedup import lock, pipeline, read
 from dedup.errors import BusyError, InputError, OutputError, RunError, SettingsError
-from dedup.schemas import OUTPUT_TABLES, table_name
+from dedup.pipeline import Run, verbs
 from dedup.settings import Settings
+from flows.progress import RunProgress
 
 SHARDS = 3
 """Files of the corpus."""
@@ -53,17 +55,12 @@ def made(api: str, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Ma
     return Made(state, folder / "flow", folder / "library")
 
 
-def tables(output: Path) -> dict[str, bytes]:
-    names = [table_name(schema) for schema in OUTPUT_TABLES]
-    return {name: (output / f"latest/{name}/part-00000.parquet").read_bytes() for name in names}
-
-
 # What comes out
 
 
 def test_the_output_is_the_librarys_byte_for_byte(made: Made) -> None:
     assert made.state.is_completed()
-    assert tables(made.output) == tables(made.expected)
+    assert published(made.output) == published(made.expected)
     assert read(made.output).summary.num_rows > 5
 
 
@@ -75,14 +72,17 @@ def test_it_returns_the_run(made: Made) -> None:
 def test_who_is_at_work_on_an_output_is_told_to_others(
     made: Made, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def meet(*given: Any) -> dict[str, Any]:
+    def meet(*given: Any, **settings: Any) -> dict[str, Any]:
         with pytest.raises(BusyError, match="flow run flow from wire, process"):
             lock.locked(made.output, "another").__enter__()
-        return matched(*given)
+        met.append(given)
+        return performed(*given, **settings)
 
-    matched = pipeline.match
-    monkeypatch.setattr(pipeline, "match", meet)
+    met: list[Any] = []
+    performed = pipeline.perform
+    monkeypatch.setattr(pipeline, "perform", meet)
     job.cluster_articles([str(corpus)], str(made.output))
+    assert met
 
 
 def test_a_run_waits_no_longer_than_it_was_told(api: str, corpus: Path, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_other_processes_make_the_same(made: Made, corpus: Path, tmp_path: Path)
     runner: Any = ProcessPoolTaskRunner(max_workers=1)
     processes = job.cluster_articles.with_options(task_runner=runner)
     processes([str(corpus)], str(tmp_path / "out"))
-    assert tables(tmp_path / "out") == tables(made.expected)
+    assert published(tmp_path / "out") == published(made.expected)
 
 
 # What Prefect remembers
@@ -106,8 +106,9 @@ def test_every_verb_is_a_task_and_every_shard_its_own(made: Made) -> None:
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(flow_run_id(made.state))
         tasks = client.read_task_runs(flow_run_filter=mine)
-    verbs = [task.name.split("-")[0] for task in tasks]
-    assert sorted(verbs) == sorted(["begin", *["sign"] * SHARDS, "match", "group", "publish"])
+    verbs = Counter(task.name.split("-")[0] for task in tasks)
+    assert set(verbs) == {"begin", *pipeline.VERBS, "publish"}
+    assert verbs["sign"] == SHARDS
     assert all(task.state and task.state.is_completed() for task in tasks)
     assert run.name == "flow from wire"
 
@@ -122,7 +123,7 @@ def test_the_artifacts_say_what_the_run_says(made: Made) -> None:
     )
     for relation, pairs in counts["pairs_by_relation"].items():
         assert f"| {relation} | {pairs:,} |" in found["figures"]
-    for name in ("match", "group", *Settings.model_fields):
+    for name in (*pipeline.VERBS, *Settings.model_fields):
         assert f"| {name.replace('_', ' ')} | " in found["figures"]
     table = json.loads(found["largest-clusters"])
     sizes = [row["size"] for row in table]
@@ -135,12 +136,12 @@ def test_the_artifacts_say_what_the_run_says(made: Made) -> None:
 def test_the_log_follows_the_shards_and_the_library(
     api: str, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def group(*given: Any) -> dict[str, Any]:
+    def publish(*given: Any) -> dict[str, Any]:
         logging.getLogger("dedup.pipeline").warning("said by the library")
-        return grouped(*given)
+        return published(*given)
 
-    grouped = pipeline.group
-    monkeypatch.setattr(pipeline, "group", group)
+    published = pipeline.publish
+    monkeypatch.setattr(pipeline, "publish", publish)
     state = job.cluster_articles([str(corpus)], str(tmp_path / "out"), return_state=True)
     said = messages(state)
     assert "said by the library" in said
@@ -170,23 +171,25 @@ def test_a_run_is_named_by_output_and_input(
 def test_a_run_picks_up_what_a_killed_one_signed(
     made: Made, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(*given: Any) -> None:
-        raise RunError("run", "to go on", "a kill", "start again")
+    def killed(verb: str, run: Run, number: int, settings: Settings) -> dict[str, Any]:
+        if verb != "sign":
+            raise RunError("run", "to go on", "a kill", "start again")
+        return performed(verb, run, number, settings)
 
     def read_again(*given: Any) -> Iterator[None]:
         raise AssertionError("a shard was read again")
 
+    performed = pipeline.perform
     output = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "match", killed)
+        patch.setattr(pipeline, "perform", killed)
         with pytest.raises(RunError, match="a kill"):
             job.cluster_articles([str(corpus)], str(output))
     assert not (output / "latest").exists()
-    # By import, for the package names a function like this module.
-    monkeypatch.setattr(import_module("dedup.pipeline.sign"), "read_shard", read_again)
+    monkeypatch.setattr(verbs, "read_shard", read_again)
     state = job.cluster_articles([str(corpus)], str(output), return_state=True)
-    assert f"{SHARDS} of {SHARDS} shards were there from an earlier try" in messages(state)
-    assert tables(output) == tables(made.expected)
+    assert f"sign: {SHARDS} of {SHARDS} were there from an earlier try" in messages(state)
+    assert published(output) == published(made.expected)
 
 
 @pytest.mark.parametrize(
@@ -213,8 +216,16 @@ def test_only_what_may_pass_is_tried_again(
 
 
 def test_nobody_caches_what_files_tell() -> None:
-    verbs = [job.begin, job.match, job.group, job.publish, new.begin, new.renew, new.check]
-    for task in (*verbs, new.publish, tasks.sign, nightly.measure):
+    mine: list[Any] = [
+        tasks.part,
+        job.begin,
+        job.publish,
+        new.begin,
+        new.renew,
+        new.check,
+        new.publish,
+    ]
+    for task in (*mine, nightly.measure):
         assert task.cache_policy is NO_CACHE
         assert task.retries == 2
         assert task.retry_condition_fn is tasks.may_pass
@@ -222,33 +233,48 @@ def test_nobody_caches_what_files_tell() -> None:
         assert flow.retries == 0
 
 
-def test_many_small_files_make_few_tasks(
-    monkeypatch: pytest.MonkeyPatch,
+class Progress(RunProgress):
+    """Progress without a flow run."""
+
+    def __init__(self, shares: dict[str, float]) -> None:
+        self._shares = shares
+        self.calls: list[tuple[str, int, int]] = []
+        self.said: list[str] = []
+
+    def __call__(self, verb: str, done: int, total: int) -> None:
+        self.calls.append((verb, done, total))
+
+    def say(self, words: str) -> None:
+        self.said.append(words)
+
+
+@pytest.mark.parametrize("units", [0, 1, 3, 61, 150, 151, 1_234, 50_000])
+def test_any_number_of_units_makes_few_task_runs(
+    units: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Progress:
-        def __call__(self, verb: str, done: int, total: int) -> None:
-            assert (verb, total) == ("sign", 1_234)
+    def submitted(verb: Any, first: list[int], last: list[int], do: Any) -> list[Any]:
+        assert do.value.args == (verb.value, "run")
+        runs[verb.value] = spans = [*map(range, first, last)]
+        counts = [{"units": len(span), "reused": len(span)} for span in spans]
+        return [SimpleNamespace(result=partial(dict, count)) for count in counts]
 
-        say = print
-
-    class Future:
-        def __init__(self, first: int, last: int) -> None:
-            self.shards = range(first, last)
-
-        def result(self) -> dict[str, int]:
-            return {"shards": len(self.shards), "reused": 0}
-
-    def mapped(first: list[int], last: list[int], *_: Any) -> list[Future]:
-        futures.extend(map(Future, first, last))
-        return futures
-
-    futures: list[Future] = []
-    monkeypatch.setattr(tasks.sign, "map", mapped)
+    runs: dict[str, list[range]] = {}
+    monkeypatch.setattr(tasks.part, "map", submitted)
     monkeypatch.setattr(tasks, "as_completed", iter)
-    run: Any = SimpleNamespace(shards=[{}] * 1_234)
-    tasks.sign_all(run, Settings(), Progress())  # type: ignore[arg-type]
-    assert len(futures) <= 150
-    assert [number for future in futures for number in future.shards] == list(range(1_234))
+    report = Progress({"sign": 45.0, "score": 44.5, "group": 0.5, "publish": 10.0})
+    for verb in ("sign", "score", "group"):
+        tasks.mapped(verb, units, cast(Run, "run"), Settings(), report)
+        assert [number for span in runs[verb] for number in span] == list(range(units))
+        assert report.calls[-1] == (verb, units, units)
+    assert sum(map(len, runs.values())) <= 150
+    assert len(runs["sign"]) <= 67
+    again = [f"{verb}: {units} of {units} were there from an earlier try" for verb in runs]
+    assert report.said == (again if units else [])
+
+
+def test_the_verbs_and_publishing_take_all_of_the_time() -> None:
+    assert tuple(job._SHARES) == (*pipeline.VERBS, "publish")
+    assert sum(job._SHARES.values()) == sum(new._SHARES.values()) == 100
 
 
 # What a user of Prefect's pages sees

@@ -15,6 +15,7 @@ import pytest
 
 import flows
 from dedup import read
+from dedup.pipeline import VERBS
 from flows.command import main
 
 ROOT = Path(flows.__file__).parents[1]
@@ -69,7 +70,7 @@ def test_without_a_server_it_runs_offline_and_says_nothing_but_its_own(
     )
     assert done.returncode == 0, done.stderr
     said = re.compile(
-        r"\S+ \| INFO    \| Flow run 'out from wire' - +\d+ % (sign|match|group|publish)"
+        rf"\S+ \| INFO    \| Flow run 'out from wire' - +\d+ % ({'|'.join(VERBS)}|publish)"
     )
     assert [line for line in done.stderr.splitlines() if not said.match(line)] == []
     assert "sign: 3 of 3" in done.stderr
@@ -148,11 +149,22 @@ def test_what_cannot_be_run_of_what_is_new_is_one_line(
     assert shown.err.count("\n") == 1
 
 
-def test_a_runner_that_does_not_exist_is_one_line(corpus: Path, elsewhere: Path) -> None:
-    given = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "DEDUP_RUNNER": "fibres:2"}
-    done = run(elsewhere, *COMMAND, corpus, "--output", "out", **given)
+NO_RUNNER = re.compile(r"error: runner: expected threads:N, .*, got 'fibres:2'; .*\n")
+
+
+@pytest.mark.parametrize("given", [{"DEDUP_RUNNER": "fibres:2"}, {}])
+@pytest.mark.parametrize("name", ["cluster_articles", "cluster_new"])
+def test_a_runner_that_does_not_exist_is_one_line_before_prefect(
+    name: str, given: dict[str, str], elsewhere: Path
+) -> None:
+    # Whoever imports Prefect fails otherwise.
+    (elsewhere / "prefect.py").write_text("raise SystemExit('Prefect was imported')")
+    option = [] if given else ["--runner", "fibres:2"]
+    asked = ["in"] if name == "cluster_articles" else ["--inbox", "in"]
+    there = {"PYTHONPATH": str(elsewhere), "WATCHED": str(elsewhere / "calls"), **given}
+    done = run(elsewhere, "-m", f"flows.{name}", *asked, "--output", "out", *option, **there)
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.fullmatch(r"error: environment variable DEDUP_RUNNER: .*'fibres:2'.*\n", done.stderr)
+    assert NO_RUNNER.fullmatch(done.stderr)
 
 
 def test_the_defaults_are_those_of_the_project() -> None:

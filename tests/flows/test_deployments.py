@@ -52,7 +52,7 @@ def deployed(api: str) -> Iterator[dict[str, DeploymentResponse]]:
 
 
 def flow_of(given: dict[str, Any]) -> Any:
-    return load_flow_from_entrypoint(str(ROOT / given["entrypoint"]))
+    return load_flow_from_entrypoint(given["entrypoint"])
 
 
 @pytest.mark.parametrize("given", DEPLOYMENTS, ids=NAMES)
@@ -62,6 +62,13 @@ def test_its_entrypoint_is_a_flow_that_takes_its_parameters(given: dict[str, Any
     if given.get("schedules"):
         assert not missing, "a schedule gives none"
     flow.validate_parameters({**{name: ASKED[name] for name in missing}, **parameters})
+
+
+@pytest.mark.parametrize("given", DEPLOYMENTS, ids=NAMES)
+def test_workers_of_a_cluster_find_its_flow_by_name(given: dict[str, Any]) -> None:
+    # With each task goes its flow, by its module; one that was loaded from a file has none.
+    flow = flow_of(given)
+    assert f"{flow.fn.__module__}.{flow.fn.__name__}" == given["entrypoint"]
 
 
 @pytest.mark.parametrize("given", DEPLOYMENTS, ids=NAMES)

@@ -88,7 +88,7 @@ def survived(output: Path, before: dict[str, Any]) -> str:
         Manifest of the run that was the latest.
     """
     try:
-        after = read(output).info
+        after = read(output).loaded().info
     except DedupError as error:
         return f"unreadable: {error}"
     if after == before:
