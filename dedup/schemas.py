@@ -257,7 +257,7 @@ SKETCHED = _table(
         _column("shingles_counted", pa.int32(), "distinct shingles that count"),
         _column("template_shingles", pa.int32(), "distinct shingles left out as template"),
         _column("sketch", pa.large_list(pa.uint64()), "sorted sketch"),
-        _column("terms", pa.large_list(pa.uint64()), "sorted hashes of its heaviest words"),
+        _column("terms", pa.large_list(pa.uint64()), "hashes of its heaviest words as they come"),
         _column("term_counts", pa.large_list(pa.uint32()), "how often each stands in it"),
         _column("term_frequencies", pa.large_list(pa.float32()), "of each in the language"),
     ],

@@ -23,7 +23,7 @@ class Terms(NamedTuple):
     Attributes
     ----------
     words : Ragged of uint64
-        Sorted hashes of its heaviest words.
+        Hashes of its heaviest words, in the order in which they first come.
     counts : ndarray of uint32
         How often each of `words.values` stands in its text.
     frequencies : ndarray of float32

@@ -201,14 +201,14 @@ def large_corpus() -> tuple[Ragged, np.ndarray, Pairs]:
     """Lists in which a third of the values is of few, so that they repeat; sources; versions."""
     print(f"seed {SEED}")
     rng = np.random.default_rng(SEED)
-    known = rng.integers(0, 2**64, 40_000, np.uint64)
+    known = rng.integers(0, 2**64, 15_000, np.uint64)
     draws = np.where(
-        rng.random((3000, 60)) < 1 / 3,
-        rng.integers(0, 300, (3000, 60)),
-        rng.integers(0, len(known), (3000, 60)),
+        rng.random((1500, 40)) < 1 / 3,
+        rng.integers(0, 200, (1500, 40)),
+        rng.integers(0, len(known), (1500, 40)),
     )
     lists = in_text_order(known[row].tolist() for row in draws)
-    sources, ends = rng.integers(-1, 5, 3000), rng.integers(0, 3000, (2000, 2))
+    sources, ends = rng.integers(-1, 5, 1500), rng.integers(0, 1500, (1000, 2))
     versions = sorted({(min(pair), max(pair)) for pair in ends.tolist() if pair[0] != pair[1]})
     return lists, sources, versions
 

@@ -16,6 +16,7 @@ from dedup import Settings
 from dedup.pipeline import exchange
 from dedup.ragged import Stored
 from dedup.schemas import SHARED
+from dedup.stages.candidates import ends, met
 
 # Derandomised: the examples follow from the test itself, so they are the same everywhere.
 brief = settings(derandomize=True, deadline=None, max_examples=200)
@@ -102,22 +103,30 @@ def test_spans_are_equal_parts_of_the_whole_range(count: int) -> None:
 @given(
     st.lists(st.lists(st.integers(0, 6).map(lambda n: n * (2**64 // 7)), max_size=6), max_size=9),
     st.integers(1, 9),
-    st.sampled_from([1, 3, 10**6]),
+    st.sets(st.integers(0, 9)),
+    st.integers(2, 4),
 )
-def test_pairs_of_all_spans_are_those_of_all_hashes(
-    lists: list[list[int]], count: int, at_a_time: int
+def test_pairs_do_not_depend_on_spans_of_hashes_and_parts_of_texts(
+    lists: list[list[int]], spans: int, cuts: set[int], cap: int
 ) -> None:
-    sketches, every = ragged(lists), np.arange(len(lists))
-
-    def of(span: tuple[int, int]) -> pa.Table:
-        within = Stored(pa.chunked_array([sketches.arrow()])).within(*span).gather(every)
-        found = shared_hashes(within, 4)
-        pairs = exchange.Pairs(found.keys, found.counts, np.zeros(len(found.keys), np.int64))
-        return exchange.to_table(pairs)
-
-    whole = together(summed([of((0, 2**64 - 1))], 10**6))
-    parts = [of(span) for span in exchange.spans(count)]
-    assert together(summed(parts, at_a_time)) == whole
+    sketches, n = ragged(lists), len(lists)
+    order = np.random.default_rng(SEED).permutation(n)
+    # Rows lie in the order in which they came, texts are told of by their numbers.
+    stored = Stored(pa.chunked_array([sketches.take(np.argsort(order)).arrow()]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exchange, "parts", lambda size, settings: spans)
+        index = exchange.indexed(stored, order, Settings(bucket_cap=cap))
+    bounds = sorted({0, *(cut for cut in cuts if cut < n), n})
+    found: Rows = {}
+    for start, stop in pairwise(bounds):
+        keys, counts = met(index, slice(start, stop), 1)
+        assert not found.keys() & {*keys.tolist()}
+        assert all(start <= right < stop for right in ends(keys)[1].tolist())
+        found.update({key: (count, 0) for key, count in zip(keys.tolist(), counts, strict=True)})
+    whole = shared_hashes(sketches, cap)
+    counted = zip(whole.keys.tolist(), whole.counts.tolist(), strict=True)
+    assert found == {key: (count, 0) for key, count in counted}
+    assert index.capped == whole.capped
 
 
 @pytest.mark.parametrize("size", [0, 1, 10**6, 10**6 + 1, 3 * 10**9])
