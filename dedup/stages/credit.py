@@ -3,7 +3,8 @@
 Law: a credit is metadata. It names the agency, and its words never count as shared text.
 
 Only the first and last few hundred characters are looked at, and those only of articles that name
-an agency or an editor there; a linear-time regular expression over all articles at once finds them.
+an agency or an editor there. Their bytes tell at once where there is none; a linear-time regular
+expression over all that remain tells where there may be one.
 """
 
 from __future__ import annotations
@@ -87,12 +88,13 @@ def credits(texts: pa.LargeStringArray) -> Credits:
     _, offsets, data = texts.buffers()
     bounds = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
     buffer = np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
+    stops, starts, opening, closing = _look(buffer, bounds, *_PACKED_NAMES)
     spans = np.zeros((len(texts), 2), np.int64)
     spans[:, 1] = np.diff(bounds)
     agencies: list[str | None] = [None] * len(texts)
-    for row, head in _suspects(pc.utf8_slice_codeunits(texts, 0, _HEAD), _HEAD_HINT):
+    for row, head in _suspects(buffer, bounds[:-1], stops, opening, _HEAD_HINT):
         agencies[row], spans[row, 0] = _opening(head)
-    for row, tail in _suspects(_tails(buffer, bounds), _TAIL_HINT):
+    for row, tail in _suspects(buffer, starts, bounds[1:], closing, _TAIL_HINT):
         agency, length = _closing(tail)
         # A text that is nothing but credits keeps them: better some words than none.
         if spans[row, 1] - length > spans[row, 0]:
@@ -101,21 +103,17 @@ def credits(texts: pa.LargeStringArray) -> Credits:
     return Credits(pa.array(agencies, pa.string()), spans)
 
 
-def _tails(buffer: np.ndarray, bounds: np.ndarray) -> pa.LargeStringArray:
-    """Last `_TAIL` characters of each text; Arrow reads the whole text for them."""
-    starts = np.empty(len(bounds) - 1, np.int64)
-    _find_tails(buffer, bounds, starts)
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(bounds[1:] - starts)])
-    pieces = np.empty(offsets[-1], np.uint8)
-    _copy(buffer, starts, offsets, pieces)
-    return pa.LargeStringArray.from_buffers(
-        len(starts), pa.py_buffer(offsets), pa.py_buffer(pieces)
-    )
-
-
-def _suspects(pieces: pa.LargeStringArray, hint: str) -> Iterator[tuple[int, str]]:
-    rows = pc.indices_nonzero(pc.match_substring_regex(pieces, hint))
-    return zip(rows.to_pylist(), pieces.take(rows).to_pylist(), strict=True)
+def _suspects(
+    buffer: np.ndarray, starts: np.ndarray, stops: np.ndarray, looked_at: np.ndarray, hint: str
+) -> Iterator[tuple[int, str]]:
+    """Rows and pieces of those texts that are looked at and in which the hint is found."""
+    rows = np.flatnonzero(looked_at)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(stops[rows] - starts[rows])])
+    data = np.empty(offsets[-1], np.uint8)
+    _copy(buffer, starts[rows], offsets, data)
+    pieces = pa.LargeStringArray.from_buffers(len(rows), pa.py_buffer(offsets), pa.py_buffer(data))
+    found = pc.indices_nonzero(pc.match_substring_regex(pieces, hint))
+    return zip(rows[found].tolist(), pieces.take(found).to_pylist(), strict=True)
 
 
 def _opening(head: str) -> tuple[str | None, int]:
@@ -215,16 +213,122 @@ _NAMED_TAIL_PATTERNS = [re.compile(rf"(?:{_alternation([tail])})\s*\Z") for tail
 _REPORTERS_PATTERN = re.compile(rf"(?s:{_REPORTERS})\Z")
 
 
+# --- which texts are looked at ----------------------------------------------------------------
+
+# Every hint at a head has one of these bytes: ( [ / = or the first of （ 【 ［ 新 Р.
+_OPENING = (*b"([/=", 0xEF, 0xE3, 0xE6, 0xD0)
+# Every closing credit holds one of these, or ends with a name.
+_SIGNS = _BY, _IN, _CONTRIBUTED, _COPYRIGHT, _C_SIGN, _C_LOWER, _C_UPPER = tuple(
+    tuple(word.encode())
+    for word in ("ting by ", "ting in ", "uted to ", "opyright", "©", "(c)", "(C)")
+)
+_SIGN_BYTES = max(map(len, _SIGNS))
+_PACKED_NAMES = (
+    np.frombuffer("".join(_CANONICAL).encode(), np.uint8),
+    np.cumsum([0] + [len(name.encode()) for name in _CANONICAL]),
+)
+
+
 @njit(cache=True, nogil=True)
-def _find_tails(buffer, bounds, starts):  # type: ignore[no-untyped-def]
+def _look(buffer, bounds, names, name_bounds):  # type: ignore[no-untyped-def]
+    """Where each head stops and each tail starts, and whether either may hold a credit."""
+    stops, starts = bounds[1:].copy(), bounds[:-1].copy()
+    opening, closing = np.zeros(len(starts), np.bool_), np.zeros(len(starts), np.bool_)
     for row in range(len(starts)):
-        at, left = bounds[row + 1], _TAIL
-        while left > 0 and at > bounds[row]:
-            piece = buffer[max(at - left, bounds[row]) : at]
-            for i in range(len(piece)):
-                left -= piece[i] & 0xC0 != 0x80
-            at -= len(piece)
-        starts[row] = at
+        text = buffer[bounds[row] : bounds[row + 1]]
+        stop, start = _after_head(text), _tail_start(text)
+        stops[row], starts[row] = bounds[row] + stop, bounds[row] + start
+        opening[row] = _may_open(text[:stop])
+        closing[row] = (
+            start < _SIGN_BYTES
+            or _has_sign(text[start - _SIGN_BYTES :])
+            or _may_end_with_name(text, names, name_bounds)
+        )
+    return stops, starts, opening, closing
+
+
+@njit(cache=True, nogil=True)
+def _after_head(text):  # type: ignore[no-untyped-def]
+    at, left = 0, _HEAD
+    while left > 0 and at < len(text):
+        piece = text[at : at + left]
+        at, left = at + len(piece), left - _characters(piece)
+    while at < len(text) and text[at] & 0xC0 == 0x80:
+        at += 1
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _tail_start(text):  # type: ignore[no-untyped-def]
+    at, left = len(text), _TAIL
+    while left > 0 and at > 0:
+        piece = text[max(at - left, 0) : at]
+        at, left = at - len(piece), left - _characters(piece)
+    return at
+
+
+# No branch in these depends on the text, so many bytes are looked at at once.
+
+
+@njit(cache=True, nogil=True)
+def _characters(piece):  # type: ignore[no-untyped-def]
+    count = 0
+    for i in range(len(piece)):
+        count += piece[i] & 0xC0 != 0x80
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _may_open(head):  # type: ignore[no-untyped-def]
+    found = False
+    for i in range(len(head)):
+        for byte in _OPENING:
+            found |= head[i] == byte
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _has_sign(piece):  # type: ignore[no-untyped-def]
+    """Whether a sign stands there that ends behind the first `_SIGN_BYTES`."""
+    found = False
+    for end in range(_SIGN_BYTES + 1, len(piece) + 1):
+        found |= _ends(piece, end, _BY) | _ends(piece, end, _IN) | _ends(piece, end, _CONTRIBUTED)
+        found |= _ends(piece, end, _COPYRIGHT) | _ends(piece, end, _C_SIGN)
+        found |= _ends(piece, end, _C_LOWER) | _ends(piece, end, _C_UPPER)
+    return found
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _ends(piece, end, word):  # type: ignore[no-untyped-def]
+    same = True
+    for i in range(len(word)):
+        same &= piece[end - len(word) + i] == word[i]
+    return same
+
+
+@njit(cache=True, nogil=True)
+def _may_end_with_name(text, names, bounds):  # type: ignore[no-untyped-def]
+    """Whether a name is last but for white space and closing marks; or these are not in ASCII."""
+    end = len(text)
+    while end > 0 and (text[end - 1] <= 32 or text[end - 1] in (41, 46, 47, 93)):  # ) . / ]
+        end -= 1
+    if end > 2 and text[end - 1] >= 0x80 and _is_white(text[end - 3], text[end - 2], text[end - 1]):
+        return True
+    for name in range(len(bounds) - 1):
+        at, left = end, bounds[name + 1] - bounds[name]
+        while left > 0 and at > 0 and text[at - 1] == names[bounds[name] + left - 1]:
+            at, left = at - 1, left - 1
+        if left == 0:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _is_white(first, second, third):  # type: ignore[no-untyped-def]
+    """Whether bytes may end white space, or are a wide bracket."""
+    if first == 0xE2:
+        return second in (0x80, 0x81) and not 0x8B <= third < 0xA8
+    return second == 0xC2 or (first, second) in ((0xE1, 0x9A), (0xE3, 0x80), (0xEF, 0xBC))
 
 
 @njit(cache=True, nogil=True)
