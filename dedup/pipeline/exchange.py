@@ -23,7 +23,7 @@ _PAIRS = 4_000_000
 
 _SAMPLE = 4096
 
-_HASH_BYTES = 40
+_HASH_BYTES = 120
 """Bytes that a sketch hash takes while it is numbered, about."""
 
 TEXTS = 10_000

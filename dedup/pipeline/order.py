@@ -41,6 +41,7 @@ def order(settings: Settings, work: Workspace) -> dict[str, Any]:
     matched = articles.append_column(MATCHED.field("distinct"), pa.array(numbers))
     at_place = np.full(signed.num_rows, -1)
     at_place[places] = np.arange(len(places))
+    work.release()  # the sketches come next, which take most
     tables = {
         "texts": texts,
         "numbers": pa.table({"text": at_place}),

@@ -5,8 +5,9 @@
 
 Settings and steps: those of the MinHash deduplication example in its documentation: 64
 permutations, runs of five words, a threshold of 0.7, for which its `optimal_param` gives 8 bands of
-8; texts normalised; bands exploded and grouped. Components are scipy's: the example's star
-contraction in data frames is meant for clusters of machines, and far slower.
+8; texts normalised; bands exploded and grouped. Components are scipy's, on one machine, in place of
+the example's star contraction in data frames, which is made for many; the example itself checks
+that against a graph library.
 """
 
 import daft

@@ -4,11 +4,11 @@
 """datasketch, plainly, in as many processes as the command line says.
 
 Settings: those of the example on its MinHash LSH page, 128 permutations (also the default of
-`MinHash`) and a threshold of 0.5. The default of `MinHashLSH` is 0.9, which finds a sixth of the
-pairs. `update_batch` is its way to add many at once, several times as fast as the `update` of the
-example. What a set is made of it leaves to its user: runs of five words here. With more than one
-process the signatures are made in a pool and come back as `LeanMinHash`, its form for shipping;
-there is one index.
+`MinHash`) and a threshold of 0.5. The default of `MinHashLSH` is 0.9, which finds far fewer pairs.
+`update_batch` is its way to add many at once, several times as fast as the example's `update`. What
+a set is made of it leaves to its user: runs of five words here. With more than one process the
+signatures are made in a pool and come back as `LeanMinHash`, its form for shipping; there is one
+index.
 """
 
 import sys

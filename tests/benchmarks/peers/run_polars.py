@@ -7,7 +7,7 @@ Polars documents no way to find near-duplicates; this one is in few and fast exp
 five words are hashed, the eighth of the hashes that are divisible by 8 are kept (a scaled
 MinHash), those that 2 to 100 articles share are joined, and pairs whose kept hashes have a Jaccard
 similarity of 0.5, the usual threshold, are connected. MinHash with LSH in expressions (125
-permutations, 25 bands) takes about twice as long and is less right.
+permutations, 25 bands) took longer and was less right.
 """
 
 import job

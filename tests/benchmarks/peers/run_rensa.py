@@ -7,8 +7,8 @@ Settings, as the command line says: `readme`, the words of a text at a threshold
 README, in 8 bands, as in the benchmark that the README points to; or `shingles`, runs of five
 words at 0.5, the usual ones for near-duplicates, in 32 bands, which give that threshold; 128
 permutations both times. Candidates are kept if `is_similar` says so, which estimates the
-similarity and compares it with the threshold. Its faster "rho" sketches only tell which texts have
-a duplicate, not which one, so there are no clusters from them.
+similarity and compares it with the threshold. Its faster way, an index over "rho" sketches, only
+tells which texts have a duplicate, not which one: no clusters.
 """
 
 import sys

@@ -6,7 +6,7 @@
 
 Settings: those of its README for MinHash: 240 permutations, runs of five words, a threshold of 0.7,
 false positives checked. (Those of its benchmark on newspaper articles, runs of two words at 0.45,
-are slower here and less right.) Clusters are as it saves them. The cache of its data sets lies in
+were less right here.) Clusters are as it saves them. The cache of its data sets lies in
 the run's own folder, or a second run would find the first one's results.
 """
 
