@@ -63,8 +63,7 @@ class Workspace:
 
     def read_each(self, prefix: str) -> list[pa.Table]:
         """The tables whose names start so, in the order of their names."""
-        names = sorted(path.stem for path in self.folder.glob(f"{prefix}*.arrow"))
-        return [self.read(name) for name in names]
+        return [self.read(path.stem) for path in self._tables(prefix)]
 
     def read_all(self, prefix: str, schema: pa.Schema) -> pa.Table:
         """The tables of the schema whose names start so, in the order of their names, as one."""
@@ -72,11 +71,11 @@ class Workspace:
 
     def count(self, prefix: str) -> int:
         """How many tables there are whose names start so."""
-        return sum(1 for _ in self.folder.glob(f"{prefix}*.arrow"))
+        return len(self._tables(prefix))
 
     def remove(self, prefix: str) -> None:
         """Remove the tables whose names start so; what is still in use stays readable."""
-        for path in self.folder.glob(f"{prefix}*.arrow"):
+        for path in self._tables(prefix):
             path.unlink()
 
     def discard(self) -> None:
@@ -105,6 +104,9 @@ class Workspace:
 
     def _table(self, name: str) -> Path:
         return self.folder / f"{name}.arrow"
+
+    def _tables(self, prefix: str) -> list[Path]:
+        return sorted(self.folder.glob(f"{prefix}*.arrow"))
 
     def _partial(self, name: str) -> Path:
         return self.folder / f".{name}.{uuid.uuid4().hex}"

@@ -92,8 +92,9 @@ OURS = Runner("dedup, library", SCRIPTS / "run_dedup.py")
 RUNNERS = (
     OURS,
     Runner("dedup, Prefect flow", None),
-    Runner("datasketch", SCRIPTS / "run_datasketch.py", ("1",)),
-    Runner("datasketch, two processes", SCRIPTS / "run_datasketch.py", ("2",)),
+    Runner("datasketch, as in its example", SCRIPTS / "run_datasketch.py", ("update", "1")),
+    Runner("datasketch, in batches", SCRIPTS / "run_datasketch.py", ("update_batch", "1")),
+    Runner("datasketch, two processes", SCRIPTS / "run_datasketch.py", ("update_batch", "2")),
     Runner("gaoya, its defaults", SCRIPTS / "run_gaoya.py", ("defaults",)),
     Runner("gaoya, five words", SCRIPTS / "run_gaoya.py", ("shingles",)),
     Runner("rensa, as in its README", SCRIPTS / "run_rensa.py", ("readme",)),
@@ -307,20 +308,19 @@ def prepared(
     return pythons, failures
 
 
-def rounds(
-    bench: Bench, runners: Sequence[Runner], corpus: Corpus, runs: int, failures: dict[str, str]
+def a_round(
+    bench: Bench, runners: Sequence[Runner], corpus: Corpus, number: int, failures: dict[str, str]
 ) -> Iterator[Record]:
-    """Every runner in turn, time after time; who has failed is not run again."""
-    for number in range(runs):
-        for runner in runners:
-            if runner.name in failures:
-                reason = failures[runner.name]
-                yield Record(runner.name, corpus.articles, number, None, reason)
-                continue
-            record = bench.record(runner, corpus, number)
-            if record.failure:
-                failures[runner.name] = record.failure
-            yield record
+    """Every runner in turn; who has failed is not run again."""
+    for runner in runners:
+        if runner.name in failures:
+            reason = failures[runner.name]
+            yield Record(runner.name, corpus.articles, number, None, reason)
+            continue
+        record = bench.record(runner, corpus, number)
+        if record.failure:
+            failures[runner.name] = record.failure
+        yield record
 
 
 # What is shown
@@ -394,27 +394,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pythons, failures = prepared(runners, given.environments, [sys.executable, *given.python])
     packages = {name: installed(python) for name, python in pythons.items()}
     about = {"machine": machine(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
-    records, tables = [], []
+    records: list[Record] = []
     with tempfile.TemporaryDirectory(prefix="peers-") as name:
         scratch = Path(name)
         bench = Bench(scratch, Corpus.make(TINY, scratch), pythons, given.limit)
-        _told(rounds(bench, runners, bench.tiny, 1, failures))
+        _told(a_round(bench, runners, bench.tiny, 0, failures))
         for articles in given.articles:
-            corpus = Corpus.make(articles, scratch)
-            found = _told(rounds(bench, runners, corpus, given.runs, failures))
+            corpus, found = Corpus.make(articles, scratch), []
+            for number in range(given.runs):
+                found += _told(a_round(bench, runners, corpus, number, failures))
+                # After every round, so that what hours have measured is not lost with the last.
+                if given.csv:
+                    write_csv(given.csv, records + found, about, packages)
+                if given.docs:
+                    show.rewrite(given.docs, f"peers-{articles}", _text(found, failures))
             records += found
-            title = f"{articles:,} articles, seed {SEED}, {given.runs} runs; {machine()}"
-            show.line(f"\n{title}")
+            show.line(f"\n{_title(found)}")
             show.table(rows(found))
-            tables.append(f"{title}:\n\n{show.markdown(rows(found))}")
-            if given.csv:
-                write_csv(given.csv, records, about, packages)
-    reasons = [f"{name}: {reason}" for name, reason in failures.items()]
-    for reason in reasons:
-        show.loud(reason)
-    if given.docs:
-        show.rewrite(given.docs, "peers", "\n".join([*tables, *reasons]))
+    for name, reason in failures.items():
+        show.loud(f"{name}: {reason}")
     return 1 if OURS.name in failures else 0
+
+
+def _title(records: Sequence[Record]) -> str:
+    last = records[-1]
+    return f"{last.articles:,} articles, seed {SEED}, {last.round + 1} runs; {machine()}"
+
+
+def _text(records: Sequence[Record], failures: Mapping[str, str]) -> str:
+    reasons = "".join(f"\n{name}: {reason}\n" for name, reason in failures.items())
+    return f"{_title(records)}:\n\n{show.markdown(rows(records))}{reasons}"
 
 
 def _told(records: Iterator[Record]) -> list[Record]:

@@ -113,7 +113,11 @@ def test_runs_are_interleaved_and_who_failed_is_not_run_again(
     runners = [fake("singles", WRITES, ""), fake("bad", count)]
     failures = {"gone": "cannot be installed"}
     runners.append(fake("gone", FAILS))
-    records = list(peers.rounds(bench, runners, bench.tiny, 2, failures))
+    records = [
+        record
+        for number in range(2)
+        for record in peers.a_round(bench, runners, bench.tiny, number, failures)
+    ]
     assert [(r.round, r.runner) for r in records] == [
         (0, "singles"),
         (0, "bad"),

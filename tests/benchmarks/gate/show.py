@@ -35,15 +35,6 @@ _COLUMNS = {
 }
 _COUNTS = {"wrong_bulletin_pairs", "articles", "clusters", "missing"}
 
-_NEW_DOCUMENT = """\
-# Accuracy
-
-Every figure here was written by `python tests/benchmarks/accuracy.py DATA_DIR --docs`.
-
-<!-- figures: begin -->
-<!-- end -->
-"""
-
 
 def figure(name: str, value: float) -> str:
     """A figure in few characters."""
@@ -132,14 +123,14 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 def rewrite(path: Path, block: str, content: str) -> None:
     """Put content between a block's marks in a document; a block that it lacks goes to its end."""
-    document = path.read_text(encoding="utf-8") if path.exists() else _NEW_DOCUMENT
+    document = path.read_text(encoding="utf-8") if path.exists() else ""
     begin = f"<!-- {block}: begin -->\n"
     filled = f"{begin}{content}<!-- end -->"
     if begin in document:
         pattern = re.compile(re.escape(begin) + r".*?<!-- end -->", re.DOTALL)
         document = pattern.sub(lambda _: filled, document, count=1)
     else:
-        document = f"{document.rstrip()}\n\n{filled}\n"
+        document = f"{document.rstrip()}\n\n{filled}\n".lstrip()
     path.write_text(document, encoding="utf-8")
 
 

@@ -1,12 +1,12 @@
 # /// script
 # dependencies = ["datasketch", "pyarrow", "scipy"]
 # ///
-"""datasketch, plainly, in as many processes as the command line says.
+"""datasketch, plainly, added to as the command line says, in as many processes.
 
 Settings: those of the example on its MinHash LSH page, 128 permutations (also the default of
 `MinHash`) and a threshold of 0.5. The default of `MinHashLSH` is 0.9, which finds far fewer pairs.
-`update_batch` is its way to add many at once, several times as fast as the example's `update`. What
-a set is made of it leaves to its user: runs of five words here. With more than one process the
+The example calls `update` for each member of a set; `update_batch` is its way to add many at once.
+What a set is made of it leaves to its user: runs of five words here. With more than one process the
 signatures are made in a pool and come back as `LeanMinHash`, its form for shipping; there is one
 index.
 """
@@ -22,7 +22,11 @@ def signature(text):
     words = text.lower().split()
     shingles = {" ".join(words[at : at + 5]) for at in range(max(1, len(words) - 4))}
     minhash = MinHash(num_perm=128)
-    minhash.update_batch([shingle.encode() for shingle in shingles])
+    if sys.argv[3] == "update_batch":
+        minhash.update_batch([shingle.encode() for shingle in shingles])
+    else:
+        for shingle in shingles:
+            minhash.update(shingle.encode())
     return minhash
 
 
@@ -31,7 +35,7 @@ def lean(text):
 
 
 def signatures(texts):
-    processes = int(sys.argv[3])
+    processes = int(sys.argv[4])
     if processes == 1:
         yield from map(signature, texts)
         return
