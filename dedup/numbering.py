@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
-_RANGE_BITS = np.uint64(3)
+_S32, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 _FIRST_BITS = 16
 
 
@@ -35,9 +35,14 @@ def number(hashes: np.ndarray) -> tuple[np.ndarray, int]:
 def rising(values: np.ndarray) -> np.ndarray:
     """The distinct values, sorted; `numpy.unique` hashes them first, which takes much longer."""
     values = np.sort(values)
+    return values[firsts(values)]
+
+
+def firsts(values: np.ndarray) -> np.ndarray:
+    """Where each of the distinct values begins, of sorted ones: int64."""
     first = np.ones(len(values), bool)
     first[1:] = values[1:] != values[:-1]
-    return values[first]
+    return np.flatnonzero(first)
 
 
 def among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -49,40 +54,41 @@ def among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     return known[places] == values
 
 
+def inverse(numbers: np.ndarray) -> np.ndarray:
+    """Where each number (int64, from 0 on, each once) stands; -1 for one that is missing."""
+    places = np.full(numbers.max(initial=-1) + 1, -1)
+    places[numbers] = np.arange(len(numbers))
+    return places
+
+
+def counted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct values, sorted, and how often each stands among them (int64)."""
+    values = np.sort(values)
+    starts = firsts(values)
+    return values[starts], np.diff(np.append(starts, len(values)))
+
+
 def totals(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct values, sorted, and the sum of the counts of each."""
-    order = np.argsort(values)
-    values = values[order]
-    first = np.ones(len(values), bool)
-    first[1:] = values[1:] != values[:-1]
-    starts = np.flatnonzero(first)
-    return values[first], np.add.reduceat(counts[order], starts) if len(starts) else counts
+    """The distinct values, sorted, and the sum of the counts of each; all are uint32."""
+    # Numbers alone are sorted far quicker than numbers that draw others along.
+    keys = np.sort(values.astype(np.uint64) << _S32 | counts)
+    values = (keys >> _S32).astype(np.uint32)
+    starts = firsts(values)
+    sums = np.cumsum(keys & _LOW, dtype=np.uint64)[np.append(starts, len(keys))[1:] - 1]
+    return values[starts], np.diff(sums, prepend=np.uint64(0)).astype(np.uint32)
 
 
-def repeating(values: np.ndarray, offsets: np.ndarray, salts: np.ndarray, floor: int) -> np.ndarray:
-    """Which values may stand in at least `floor` lists of one salt.
-
-    Parameters
-    ----------
-    values : ndarray of uint64
-        Sorted within each list.
-    offsets : ndarray of int64, shape (n_lists + 1,)
-    salts : ndarray of uint64, shape (n_lists,)
-        Equal values count together in lists of equal salt.
-    floor : int
-        At most 255.
+def repeating(values: np.ndarray) -> np.ndarray:
+    """Which values (uint64) may stand there twice or more.
 
     Returns
     -------
     ndarray of bool
         True for every value that does, and for a few that do not.
     """
-    # A table of small counters, an upper bound per value. Lists are sorted, so it is filled one
-    # range of hashes after the other and stays in the cache.
-    top = int(values.max(initial=0)) >> int(64 - _RANGE_BITS)
-    bits = max(12, (2 * len(values) // (top + 1)).bit_length())
-    result = np.zeros(len(values), bool)
-    _repeating(values, offsets, salts, floor, top, np.empty(1 << bits, np.uint8), result)
+    bits = max(12, (2 * len(values)).bit_length())
+    result = np.empty(len(values), bool)
+    _repeating(values, np.uint64(64 - bits), np.zeros(1 << bits, np.uint8), result)
     return result
 
 
@@ -118,23 +124,9 @@ def _enter(known, slots, distinct):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _repeating(values, offsets, salts, floor, top, counters, result):  # type: ignore[no-untyped-def]
-    shift = np.uint64(64)
-    while (1 << np.int64(np.uint64(64) - shift)) < len(counters):
-        shift -= np.uint64(1)
-    range_shift = np.uint64(64) - _RANGE_BITS
-    starts, stops = offsets[:-1].copy(), offsets[:-1].copy()
-    for hash_range in range(top + 1):
-        counters[:] = 0
-        for owner in range(len(salts)):
-            at, end = starts[owner], offsets[owner + 1]
-            while at < end and np.int64(values[at] >> range_shift) == hash_range:
-                slot = np.int64(((values[at] ^ salts[owner]) * _SPREAD) >> shift)
-                counters[slot] += np.uint8(counters[slot] < floor)
-                at += 1
-            stops[owner] = at
-        for owner in range(len(salts)):
-            for at in range(starts[owner], stops[owner]):
-                slot = np.int64(((values[at] ^ salts[owner]) * _SPREAD) >> shift)
-                result[at] = counters[slot] >= floor
-            starts[owner] = stops[owner]
+def _repeating(values, shift, counters, result):  # type: ignore[no-untyped-def]
+    for value in values:
+        slot = (value * _SPREAD) >> shift
+        counters[slot] += np.uint8(counters[slot] < 2)
+    for at in range(len(values)):
+        result[at] = counters[(values[at] * _SPREAD) >> shift] == 2

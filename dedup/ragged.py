@@ -6,8 +6,7 @@ and Arrow's large list is the same two arrays.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -70,10 +69,7 @@ class Ragged(NamedTuple):
 
     def take(self, articles: np.ndarray) -> Ragged:
         """The lists of the given articles, in the given order."""
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.lengths[articles])])
-        values = np.empty(offsets[-1], self.values.dtype)
-        _take(*self, articles, values, offsets)
-        return Ragged(values, offsets)
+        return Located(self.values, self.offsets[articles], self.lengths[articles]).gathered()
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> Ragged:
         """The lists with a function applied to all values."""
@@ -84,12 +80,6 @@ class Ragged(NamedTuple):
         values, offsets = np.empty(np.count_nonzero(mask), self.values.dtype), self.offsets.copy()
         _keep(self.values, mask, values, offsets)
         return Ragged(values, offsets)
-
-    def without(self, positions: np.ndarray) -> Ragged:
-        """The lists without the values at the given positions."""
-        mask = np.ones(len(self.values), bool)
-        mask[positions] = False
-        return self.keep(mask)
 
     def minus(self, other: Ragged) -> Ragged:
         """The lists without the values that the other's lists have; both sorted."""
@@ -102,8 +92,42 @@ class Ragged(NamedTuple):
         return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
 
 
+class Located(NamedTuple):
+    """Lists that lie anywhere in one array.
+
+    Attributes
+    ----------
+    values : ndarray
+    starts, lengths : ndarray of int64, shape (n_lists,)
+    """
+
+    values: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+
+    def part(self, rows: slice) -> Located:
+        """Consecutive ones of the lists."""
+        return Located(self.values, self.starts[rows], self.lengths[rows])
+
+    def within(self, first: int, last: int) -> Located:
+        """The same lists, which are sorted (uint64), from value `first` to `last` only."""
+        starts, lengths = np.empty_like(self.starts), np.empty_like(self.lengths)
+        _narrow(*self, np.uint64(first), np.uint64(last), starts, lengths)
+        return Located(self.values, starts, lengths)
+
+    def gathered(self) -> Ragged:
+        """The lists one after the other, in one copy."""
+        offsets = np.zeros(len(self.lengths) + 1, np.int64)
+        np.cumsum(self.lengths, out=offsets[1:])
+        values = np.empty(offsets[-1], self.values.dtype)
+        _gather(*self, values)
+        return Ragged(values, offsets)
+
+
 class Stored:
     """Lists in an Arrow column of any number of chunks, of which some rows are wanted at a time.
+
+    Rows that touch many chunks cost no more than those that touch one.
 
     Parameters
     ----------
@@ -111,62 +135,75 @@ class Stored:
     """
 
     def __init__(self, column: pa.ChunkedArray) -> None:
-        self._kind = column.type.value_type
-        self._chunks = [Ragged._of_chunk(chunk) for chunk in column.chunks]
-        self._bounds = np.cumsum([0] + [len(chunk.offsets) - 1 for chunk in self._chunks])
-
-    def __iter__(self) -> Iterator[tuple[slice, Ragged]]:
-        """The rows of each chunk, and their lists, without a copy."""
-        for chunk, start, stop in zip(
-            self._chunks, self._bounds[:-1], self._bounds[1:], strict=True
-        ):
-            yield slice(int(start), int(stop)), chunk
+        kind = column.type.value_type.to_pandas_dtype()
+        self._chunk_offsets = [chunk.offsets.to_numpy() for chunk in column.chunks]
+        values = [chunk.values.to_numpy() for chunk in column.chunks]
+        self._bounds = np.cumsum([0] + [len(chunk) for chunk in column.chunks])
+        self._offsets = _Addresses(self._chunk_offsets, np.int64, column)
+        self._values = _Addresses(values, kind, column)
 
     @property
     def lengths(self) -> np.ndarray:
         """ndarray of int64, shape (n_rows,)."""
-        return np.concatenate([np.empty(0, np.int64), *(each.lengths for each in self._chunks)])
+        return np.concatenate([np.empty(0, np.int64), *map(np.diff, self._chunk_offsets)])
 
     @property
     def size(self) -> int:
         """Values of all lists."""
-        return sum(len(each.values) for each in self._chunks)
+        return int(self.lengths.sum())
 
-    def within(self, first: int, last: int) -> Stored:
-        """The same lists with the values from `first` to `last` only."""
-        result = copy.copy(self)
-        low, high = np.uint64(first), np.uint64(last)
-        if (first, last) != (0, 2**64 - 1):
-            result._chunks = [
-                chunk.keep((chunk.values >= low) & (chunk.values <= high)) for chunk in self._chunks
-            ]
-        return result
+    def located(self, rows: np.ndarray) -> Located:
+        """Where the lists of the given rows lie, in the given order; nothing of them is read."""
+        chunks = np.searchsorted(self._bounds, rows, side="right") - 1
+        at = rows - self._bounds[chunks] + self._offsets.starts[chunks]
+        first, after = self._offsets.array[at], self._offsets.array[at + 1]
+        return Located(self._values.array, first + self._values.starts[chunks], after - first)
 
     def gather(self, rows: np.ndarray) -> Ragged:
         """The lists of the given rows, in the given order, in one copy."""
-        order = np.argsort(rows, kind="stable")
-        parts = np.searchsorted(rows[order], self._bounds)
-        lengths = np.zeros(len(rows), np.int64)
-        used = np.flatnonzero(np.diff(parts))
-        for part in used:
-            places = order[parts[part] : parts[part + 1]]
-            lengths[places] = self._chunks[part].lengths[rows[places] - self._bounds[part]]
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        values = np.empty(offsets[-1], self._kind.to_pandas_dtype())
-        for part in used:
-            places, chunk = order[parts[part] : parts[part + 1]], self._chunks[part]
-            _take(*chunk, rows[places] - self._bounds[part], values, offsets[places])
-        return Ragged(values, offsets)
+        return self.located(rows).gathered()
+
+
+class _Addresses:
+    """Arrays that lie anywhere in memory as one, so that a kernel needs no list of them.
+
+    Attributes
+    ----------
+    array : ndarray
+        From the first array's address to the last's end; what lies between two is never looked at.
+    starts : ndarray of int64, shape (n_arrays,)
+        Where each begins in it.
+    """
+
+    def __init__(self, arrays: list[np.ndarray], kind: type, owner: pa.ChunkedArray) -> None:
+        # An empty array may lie nowhere.
+        first = [each.ctypes.data for each in arrays if len(each)] or [0]
+        last = [each.ctypes.data + each.nbytes for each in arrays if len(each)] or [0]
+        start, size = min(first), np.dtype(kind).itemsize
+        memory = pa.foreign_buffer(start, max(last) - start, owner)
+        self.array: np.ndarray = np.frombuffer(memory, kind)
+        addresses = [each.ctypes.data if len(each) else start for each in arrays]
+        self.starts = (np.array(addresses, np.int64) - start) // size
 
 
 # Results are made by NumPy and only filled by the kernels, because NumPy asks for huge pages.
 
 
 @njit(cache=True, nogil=True)
-def _take(values, offsets, rows, result, places):  # type: ignore[no-untyped-def]
-    for at in range(len(rows)):
-        part = values[offsets[rows[at]] : offsets[rows[at] + 1]]
-        result[places[at] : places[at] + len(part)] = part
+def _gather(values, starts, lengths, result):  # type: ignore[no-untyped-def]
+    at = 0
+    for row in range(len(starts)):
+        part = values[starts[row] : starts[row] + lengths[row]]
+        result[at : at + len(part)] = part
+        at += len(part)
+
+
+@njit(cache=True, nogil=True)
+def _narrow(values, starts, lengths, first, last, new_starts, new_lengths):  # type: ignore[no-untyped-def]
+    for row in range(len(starts)):
+        mine = values[starts[row] : starts[row] + lengths[row]]
+        low, high = np.searchsorted(mine, first), np.searchsorted(mine, last, side="right")
+        new_starts[row], new_lengths[row] = starts[row] + low, high - low
 
 
 @njit(cache=True, nogil=True)

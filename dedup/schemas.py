@@ -258,8 +258,17 @@ SKETCHED = _table(
         _column("template_shingles", pa.int32(), "distinct shingles left out as template"),
         _column("sketch", pa.large_list(pa.uint64()), "sorted sketch"),
         _column("terms", pa.large_list(pa.uint64()), "hashes of its heaviest words as they come"),
-        _column("term_counts", pa.large_list(pa.uint32()), "how often each stands in it"),
+        _column("term_counts", pa.large_list(pa.uint8()), "how often each stands in it, up to 255"),
         _column("term_frequencies", pa.large_list(pa.float32()), "of each in the language"),
+    ],
+)
+
+TALLY = _table(
+    "tally",
+    "word of the texts of a shard; internal",
+    [
+        _column("word", pa.uint32(), "packed token, rising"),
+        _column("texts", pa.uint32(), "distinct texts of the shard that have it"),
     ],
 )
 
@@ -307,6 +316,23 @@ SCORED = _table(
         _column("left", pa.int64(), "number of the left text"),
         _column("right", pa.int64(), "number of the right text, larger than the left"),
         _column("generators", pa.uint8(), "bits of the generators that proposed it"),
+        _column("similarity", pa.float32(), "what clusters are cut by"),
+    ],
+)
+
+SCORES = _table(
+    "scores",
+    "all scores of a verified pair of distinct texts, as `verify.Scores` has them; internal",
+    [
+        _column("key", pa.uint64(), "as in `shared`"),
+        _column("shared", pa.int32(), "shingles that both hold"),
+        _column("jaccard", pa.float32(), "of shingles"),
+        _column("containment_left", pa.float32(), "share of the left's shingles that both hold"),
+        _column("containment_right", pa.float32(), "share of the right's shingles"),
+        _column("held", pa.float32(), "share of own words in shared passages"),
+        _column("longest", pa.float32(), "tokens of the longest shared passage"),
+        _column("cosine", pa.float32(), "of own words"),
+        _column("agreement", pa.float32(), "share of figures that agree"),
         _column("similarity", pa.float32(), "what clusters are cut by"),
     ],
 )

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from dedup import machine
 from dedup.errors import SettingsError
 
-ALGORITHM_VERSION = 4
+ALGORITHM_VERSION = 5
 """Raised whenever the same input and settings may give another result; part of the fingerprint."""
 
 

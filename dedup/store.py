@@ -55,6 +55,9 @@ class Result:
     ------
     RunError
         From a table, when a file of it is missing or not as the manifest says.
+    OutputError
+        From a table, when the run has been removed meanwhile, as later ones remove those that are
+        not to be kept.
     """
 
     def __init__(self, table: Callable[[str], pa.Table], info: dict[str, Any]) -> None:
@@ -381,7 +384,9 @@ class Store:
             return {**entry, "path": path}
         with self.fs.open(f"{folder}/{path}", "wb") as file:
             sink = _Digesting(file)
-            with pq.ParquetWriter(sink, part.schema, compression="zstd") as writer:
+            # Few columns repeat more than zstd finds by itself; dictionaries of ids only cost.
+            layout = {"compression": "zstd", "use_dictionary": False}
+            with pq.ParquetWriter(sink, part.schema, **layout) as writer:
                 # In one piece each, so that how a table came about does not show in its bytes.
                 for rows in spans(part.num_rows, _ROW_GROUP) or [slice(0, 0)]:
                     group = part.slice(rows.start, _ROW_GROUP).combine_chunks()

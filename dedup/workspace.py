@@ -57,9 +57,13 @@ class Workspace:
         return pa.ipc.open_file(pa.py_buffer(self._maps[-1])).read_all()
 
     def release(self) -> None:
-        """Let go of the memory that tables read so far take; they can be used as before."""
+        """Let go of the memory that tables read so far take; they can be used as before.
+
+        So is what Arrow keeps for tables to come.
+        """
         for each in self._maps:
             each.madvise(mmap.MADV_DONTNEED)
+        pa.default_memory_pool().release_unused()
 
     def read_each(self, prefix: str) -> list[pa.Table]:
         """The tables whose names start so, in the order of their names."""

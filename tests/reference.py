@@ -257,7 +257,7 @@ class Shared(NamedTuple):
 def shared_hashes(sketches: Ragged, cap: int) -> Shared:
     """Pairs of all sketches, from one index of one range of hashes."""
     n = len(sketches.lengths)
-    found = candidates.index([sketches], n, cap)
+    found = candidates.index([candidates.bucketed(sketches)], n, cap)
     keys, counts = candidates.met(found, slice(0, n), 1)
     order = np.argsort(keys)
     return Shared(keys[order], counts[order], found.capped)

@@ -20,7 +20,7 @@ from dedup.explain.answer import Alone, Passage
 from dedup.explain.published import Versions
 from dedup.explain.remembered import Origins
 from dedup.pipeline import language
-from dedup.pipeline.evidence import Texts, gathered, rest
+from dedup.pipeline.evidence import Texts, gathered
 from dedup.pipeline.sign import Body, read_body
 from dedup.ragged import Ragged
 from dedup.settings import Settings
@@ -66,15 +66,14 @@ class Reading(NamedTuple):
 
     def unlowered(self) -> float:
         """Similarity if neither figures, nor time, nor outlet lowered it."""
-        words = self.given.words
-        unmarked = words._replace(values=words.values & ~np.uint64(1))
+        unfigured = self.given.sums._replace(figured=np.zeros(2, np.int64))
         hours, outlets = np.full(2, np.nan), np.full(2, -1)
-        given = self.given._replace(words=unmarked, hours=hours, outlets=outlets)
+        given = self.given._replace(sums=unfigured, hours=hours, outlets=outlets)
         return float(verify.score(given, *_BOTH, 0).similarity[0])
 
     def alone(self, settings: Settings) -> Alone:
         scores = self.scores
-        marked = [_list(self.given.words, i) for i in range(2)]
+        marked = [_list(self.given.own.words, i) for i in range(2)]
         left, right = (values[values & np.uint64(1) > 0] for values in marked)
         common = len(np.intersect1d(left, right))
         longest = float(scores.longest[0])
@@ -119,7 +118,7 @@ class Reading(NamedTuple):
         for first, after in _runs(np.isin(_list(self.rolled, i), wanted)):
             places = slice(begin + first, min(begin + after + self.given.size - 1, end))
             text = self._text(i, tokens.starts[places.start], tokens.ends[places.stop - 1])
-            own = int(np.count_nonzero(self.given.masses.values[places]))
+            own = int(np.count_nonzero(self.given.own.masses.values[places]))
             passages.append(Passage(text, int(places.stop - places.start), own))
         return tuple(sorted(passages, key=lambda passage: (-passage.own, -passage.words)))
 
@@ -161,7 +160,7 @@ def _reading(texts: pa.LargeStringArray, versions: Versions, settings: Settings)
     tokens = Ragged(body.tokens.hashes, body.tokens.offsets)
     sizes = [len(template) for template in versions.templates]
     template = Ragged(np.concatenate(versions.templates), np.cumsum([0, *sizes]))
-    left = rest(tokens, template, settings)
+    left = shingle.laid_out(tokens, template, size)
     quoted = tokens._replace(values=body.quoted)
     texts_alone = Texts(tokens, quoted, left, versions.hours, versions.outlets)
     exact = settings.rarity == "language"

@@ -63,9 +63,9 @@ def begin(inputs: Sequence[str | Path], output: str | Path, settings: Settings) 
     digest = fingerprint(shards)
     cut = hashlib.sha256(repr([shard.to_dict() for shard in shards]).encode()).hexdigest()
     key = f"{digest}-{settings.fingerprint()}-{cut[:8]}"
-    base = scratch(output, settings)
-    check_room(base, shards)
-    return _run(inputs, digest, str(output), base / f"dedup-{key}", shards)
+    folder = scratch(output, settings) / f"dedup-{key}"
+    check_room(folder, shards)
+    return _run(inputs, digest, str(output), folder, shards)
 
 
 def _run(
@@ -196,7 +196,7 @@ def _info(
             "report this as a defect, with the input",
         )
     counts = {name: number for verb in VERBS for name, number in totals[verb].items()}
-    left_out = {"seconds", "reused", "tokens", "rejects", "articles", "repeated_rows"}
+    left_out = {"seconds", "reused", "tokens", "rejects", "articles"}
     return {
         **described(run, settings),
         "counts": {

@@ -2,26 +2,34 @@
 
 Law: of all texts only those that are compared are looked at, some at a time, so it decides nothing
 how many there are. Most candidates share next to nothing, which their shingles tell; the words are
-read of the others alone.
+read of the others alone. What is read of a text is read once for all pairs at hand.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 import numpy as np
 
 from dedup.lookup import slots as slots_of
 from dedup.lookup import spread
-from dedup.numbering import rising
+from dedup.numbering import inverse
 from dedup.pipeline import evidence, language
-from dedup.ragged import Stored
+from dedup.ragged import Ragged, Stored
 from dedup.schemas import SIGNED, SKETCHED
 from dedup.settings import Settings
 from dedup.stages import shingle, verify
 from dedup.threads import in_order, spans
 from dedup.workspace import Workspace
 
-_PAIRS = 50_000
-"""Pairs that are compared at a time by one thread; their texts take some twenty kB each."""
+_PAIRS = 500_000
+"""Pairs that are at hand at a time, at most."""
+
+_TOKEN_BYTES = 20
+"""Bytes that a token of their texts takes, about."""
+
+_TEXTS, _COMPARED = 500, 10_000
+"""Texts that one thread reads at a time, and pairs that it compares."""
 
 
 class Bodies:
@@ -35,15 +43,11 @@ class Bodies:
     """
 
     def __init__(self, work: Workspace, settings: Settings) -> None:
-        # Blocks of pairs are spread over threads, so what is done for one of them is not.
-        self._settings = settings.model_copy(update={"threads": 1})
-        self._threads = settings.threads
+        self._settings = settings
         self._work = work
         signed, sketched = work.read_all("signed-", SIGNED), work.read_all("sketched-", SKETCHED)
         self._texts = work.read("texts")
-        texts = sketched["text"].to_numpy()
-        self._rows = np.empty(len(texts), np.int64)
-        self._rows[texts] = np.arange(len(texts))
+        self._rows = inverse(sketched["text"].to_numpy())
         self._places = self._texts["place"].to_numpy()
         self._tokens, self._quoted = Stored(signed["tokens"]), Stored(signed["quoted"])
         self._template = Stored(sketched["template"])
@@ -51,37 +55,101 @@ class Bodies:
 
     def score(self, left: np.ndarray, right: np.ndarray) -> verify.Scores:
         """Scores of pairs of texts by number; quickest where left ones rise."""
-        parts = spans(len(left), _PAIRS)
-        pieces = in_order(lambda part: self._score(left[part], right[part]), parts, self._threads)
-        return verify.Scores(
-            *(np.concatenate(column) for column in zip(_NO_SCORES, *pieces, strict=True))
+        pieces = [_NO_SCORES]
+        for part in spans(len(left), self._at_hand()):
+            pieces += self._score(left[part], right[part])
+            self._work.release()
+        return verify.Scores(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
+
+    def _at_hand(self) -> int:
+        """Pairs whose texts fit into a quarter of the memory, though none were in two of them."""
+        mean = self._tokens.size / max(1, len(self._places))
+        fit = self._settings.memory_bytes / (4 * 2 * _TOKEN_BYTES * max(1.0, mean))
+        return max(1, min(_PAIRS, int(fit)))
+
+    def _score(self, left: np.ndarray, right: np.ndarray) -> list[verify.Scores]:
+        texts = self._as_they_lie(left, right)
+        places = np.empty(len(self._places), np.int64)
+        places[texts] = np.arange(len(texts))
+        left, right = places[left], places[right]
+        rest, pairs = self._rest(texts), spans(len(left), _COMPARED)
+        sizes, settings = verify.counted(rest.shingles), self._settings
+
+        def overlap(part: slice) -> verify.Overlap:
+            ends = left[part], right[part]
+            return verify.overlap(rest.shingles, sizes, *ends, settings.shared_floor)
+
+        found = list(in_order(overlap, pairs, settings.threads))
+        own = self._own(texts, rest.body, _related(found, left, right, len(texts)))
+        given = verify.Evidence(
+            shingles=rest.shingles,
+            sizes=sizes,
+            own=own,
+            sums=verify.summed(own),
+            hours=self._texts["hours"].to_numpy()[texts],
+            outlets=self._texts["outlet"].to_numpy()[texts],
+            late_weight=settings.representation.late_weight,
+            size=settings.shingle_size,
         )
 
-    def _score(self, left: np.ndarray, right: np.ndarray) -> verify.Scores:
-        texts = rising(np.concatenate([left, right]))
-        tokens = self._tokens.gather(self._places[texts]).map(shingle.unpacked)
-        template = self._template.gather(self._rows[texts])
-        shingles, body = evidence.rest(tokens, template, self._settings)
-        left, right = np.searchsorted(texts, left), np.searchsorted(texts, right)
-        found = verify.overlap(shingles, left, right, self._settings.shared_floor)
-        left, right = left[found.related], right[found.related]
-        looked_at = rising(np.concatenate([left, right]))
-        given = evidence.gathered(
-            evidence.Texts(
-                tokens.take(looked_at),
-                self._quoted.gather(self._places[texts[looked_at]]),
-                shingle.Rest(
-                    shingles.take(looked_at), tokens._replace(values=body).take(looked_at).values
-                ),
-                self._texts["hours"].to_numpy()[texts[looked_at]],
-                self._texts["outlet"].to_numpy()[texts[looked_at]],
-            ),
-            self._rarity,
-            self._settings,
-        )
-        left, right = np.searchsorted(looked_at, left), np.searchsorted(looked_at, right)
+        def compare(task: tuple[verify.Overlap, slice]) -> verify.Scores:
+            shared, part = task
+            return verify.compare(shared, given, left[part], right[part])
+
+        return list(in_order(compare, zip(found, pairs, strict=True), settings.threads))
+
+    def _as_they_lie(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """The distinct texts of pairs, in the order in which they lie in the workspace."""
+        mask = np.zeros(len(self._places), bool)
+        mask[left] = mask[right] = True
+        texts = np.flatnonzero(mask)
+        return texts[np.argsort(self._places[texts])]
+
+    def _rest(self, texts: np.ndarray) -> shingle.Rest:
+        """What template leaves of the texts."""
+        tokens, size = self._tokens.located(self._places[texts]), self._settings.shingle_size
+        rest = shingle.room(tokens.lengths, size)
+        bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(tokens.lengths)])
+
+        def fill(part: slice) -> None:
+            template = self._template.gather(self._rows[texts[part]])
+            body = rest.body[bounds[part.start] : bounds[part.stop]]
+            mine = shingle.Rest(rest.shingles.part(part), body)
+            shingle.lay_out(tokens.part(part), template, size, mine)
+
+        deque(in_order(fill, spans(len(texts), _TEXTS), self._settings.threads), maxlen=0)
         self._work.release()
-        return verify.compare(found, given, left, right)
+        return rest
+
+    def _own(self, texts: np.ndarray, body: np.ndarray, wanted: np.ndarray) -> verify.Own:
+        """Own words of the texts at the wanted positions.
+
+        Parameters
+        ----------
+        body : ndarray of bool
+            Of all the texts.
+        """
+        places = self._places[texts]
+        lengths = self._tokens.located(places).lengths
+        bodies = Ragged(body, np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
+
+        def of(part: slice) -> verify.Own:
+            some = wanted[part]
+            tokens, quoted = self._tokens.gather(places[some]), self._quoted.gather(places[some])
+            return evidence.own(tokens, quoted, bodies.take(some).values, self._rarity)
+
+        parts = in_order(of, spans(len(wanted), _TEXTS), self._settings.threads)
+        return verify.placed(list(parts), wanted, len(texts))
+
+
+def _related(
+    found: list[verify.Overlap], left: np.ndarray, right: np.ndarray, n_texts: int
+) -> np.ndarray:
+    """Positions of the texts of related pairs, rising."""
+    related = np.concatenate([overlap.related for overlap in found])
+    mask = np.zeros(n_texts, bool)
+    mask[left[related]] = mask[right[related]] = True
+    return np.flatnonzero(mask)
 
 
 def _rarity(work: Workspace) -> verify.Rarity:

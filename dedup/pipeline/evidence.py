@@ -25,7 +25,8 @@ class Texts(NamedTuple):
 
     Attributes
     ----------
-    tokens : Ragged of uint64
+    tokens : Ragged of uint32
+        Packed.
     quoted : Ragged of uint8
         1 for each token in quotation marks.
     rest : shingle.Rest
@@ -101,32 +102,35 @@ def only_outlets(
     return np.where(lowest == highest, lowest, -1)
 
 
-def rest(tokens: Ragged, template: Ragged, settings: Settings) -> shingle.Rest:
-    """What template leaves of texts.
+def own(tokens: Ragged, quoted: Ragged, body: np.ndarray, rarity: verify.Rarity) -> verify.Own:
+    """Own words of texts.
 
     Parameters
     ----------
-    tokens : Ragged of uint64
-    template : Ragged of uint64
-        Shingle hashes of each text that are template.
-    settings : Settings
+    tokens : Ragged of uint32
+        Packed.
+    quoted : Ragged of uint8
+        1 for each token in quotation marks.
+    body : ndarray of bool, shape (n_tokens,)
+        Tokens that no template covers.
+    rarity : verify.Rarity
     """
-    size = settings.shingle_size
-    return shingle.without(shingle.rolled(tokens, size), template, tokens.offsets, size)
+    mask, spoken = quote.own(body, quoted)
+    counted = shingle.counted(tokens.map(shingle.unpacked), mask, mask)
+    rarities = rarity(counted.words.values)
+    masses = tokens._replace(values=np.append(rarities, np.float32(0))[counted.places])
+    weights = verify.weigh(rarities, counted.counts)
+    return verify.Own(masses, counted.words, weights, spoken)
 
 
 def gathered(texts: Texts, rarity: verify.Rarity, settings: Settings) -> verify.Evidence:
     """Evidence of texts."""
-    own, spoken = quote.own(texts.rest.body, texts.quoted)
-    counted = shingle.counted(texts.tokens, own, own)
-    rarities = rarity(counted.words.values)
-    masses = np.append(rarities, np.float32(0))[counted.places]
+    words = own(texts.tokens, texts.quoted, texts.rest.body, rarity)
     return verify.Evidence(
         shingles=texts.rest.shingles,
-        masses=texts.tokens._replace(values=masses),
-        words=counted.words,
-        weights=verify.weigh(rarities, counted.counts),
-        spoken=spoken,
+        sizes=verify.counted(texts.rest.shingles),
+        own=words,
+        sums=verify.summed(words),
         hours=texts.hours,
         outlets=texts.outlets,
         late_weight=settings.representation.late_weight,

@@ -13,17 +13,21 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from dedup.numbering import firsts
+from dedup.pipeline.sign import sketch_scale
 from dedup.ragged import Stored
 from dedup.schemas import SHARED
 from dedup.settings import Settings
 from dedup.stages import candidates
+from dedup.threads import in_order, width
+from dedup.workspace import Workspace
 
 _PAIRS = 4_000_000
 """Rows of pairs that are put together at a time, about; they take some forty bytes each."""
 
 _SAMPLE = 4096
 
-_HASH_BYTES = 120
+_HASH_BYTES = 30
 """Bytes that a sketch hash takes while it is numbered, about."""
 
 TEXTS = 10_000
@@ -41,18 +45,30 @@ def parts(size: int, settings: Settings) -> int:
     return max(1, -(-4 * size // settings.memory_bytes))
 
 
-def indexed(sketches: Stored, rows: np.ndarray, settings: Settings) -> candidates.Index:
+def indexed(
+    work: Workspace, sketches: Stored, rows: np.ndarray, settings: Settings
+) -> candidates.Index:
     """Index of the sketches of texts, one range of hashes at a time.
 
     Parameters
     ----------
+    work : Workspace
+        Where they lie; what is read of them is let go of after each range.
     sketches : Stored of uint64
     rows : ndarray of int64, shape (n_texts,)
         Row of each text in them.
     settings : Settings
     """
-    count = parts(_HASH_BYTES * sketches.size, settings)
-    each = (sketches.within(*span).gather(rows) for span in spans(count))
+    threads, located = width(settings.threads), sketches.located(rows)
+    count = threads * parts(_HASH_BYTES * sketches.size, settings)
+
+    def bucketed(span: tuple[int, int]) -> candidates.Bucketed:
+        sketched = located.within(*span).gathered()
+        work.release()
+        return candidates.bucketed(sketched)
+
+    whole = (0, candidates.last_sketched(sketch_scale(settings)))
+    each = in_order(bucketed, spans(count, whole), threads)
     return candidates.index(each, len(rows), settings.bucket_cap)
 
 
@@ -106,11 +122,8 @@ def summed(tables: Sequence[pa.Table]) -> Iterator[Pairs]:
             Pairs(*(column[start:end] for column in each))
             for each, start, end in zip(columns, starts, ends, strict=True)
         ]
-        yield _sum([_NONE, *pieces])
+        yield _sum(pieces)
         starts = ends
-
-
-_NONE = Pairs(np.empty(0, np.uint64), np.empty(0, np.int32), np.empty(0, np.int32))
 
 
 def _bounds(keys: list[np.ndarray]) -> list[np.uint64 | None]:
@@ -125,17 +138,15 @@ def _bounds(keys: list[np.ndarray]) -> list[np.uint64 | None]:
 
 
 def _sum(pieces: list[Pairs]) -> Pairs:
-    pieces = [piece for piece in pieces if len(piece.keys)] or pieces[:1]
+    """The pairs of all pieces, each once with its counts summed, rising."""
+    pieces = [piece for piece in pieces if len(piece.keys)]
     if len(pieces) == 1:
-        return pieces[0]
-    keys, *counts = (np.concatenate(column) for column in zip(*pieces, strict=True))
+        return Pairs(pieces[0].keys, *(each.astype(np.int64) for each in pieces[0][1:]))
+    none = [np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64)]
+    keys, *counts = (np.concatenate(column) for column in zip(none, *pieces, strict=True))
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
-    first = np.ones(len(keys), bool)
-    first[1:] = keys[1:] != keys[:-1]
-    starts = np.flatnonzero(first)
-    if not len(starts):
-        return Pairs(keys, *(each.astype(np.int64) for each in counts))
+    starts = firsts(keys)
     return Pairs(
-        keys[first], *(np.add.reduceat(each[order], starts, dtype=np.int64) for each in counts)
+        keys[starts], *(np.add.reduceat(each[order], starts, dtype=np.int64) for each in counts)
     )

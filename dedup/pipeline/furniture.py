@@ -19,15 +19,15 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.pipeline import exchange
-from dedup.ragged import Ragged, Stored
+from dedup.ragged import Located, Ragged, Stored
 from dedup.schemas import FORMS, LEFT_OUT, SIGNED, TEMPLATE
 from dedup.settings import Settings
 from dedup.stages import shingle, template
-from dedup.threads import ARTICLES, in_order, spans, width
+from dedup.threads import in_order, spans, width
 from dedup.workspace import Workspace
 
-_TOKEN_BYTES = 10
-"""Bytes that a token takes while what repeats is told, about: two counters, and what is found."""
+_TOKEN_BYTES = 5
+"""Bytes that a token takes while what repeats is told, about: counters, and what is found."""
 
 _TOGETHER = 200_000
 """Tokens of outlets that are worked through together: their counters fit into the cache."""
@@ -35,34 +35,40 @@ _TOGETHER = 200_000
 _LARGEST = 50_000_000
 """Tokens that are worked through at a time, at most."""
 
+_ROLLED = 128
+"""Texts of which the shingles are rolled at a time: they stay in the nearer cache."""
+
 
 class Corpus(NamedTuple):
-    """All distinct texts, as they were signed.
+    """All distinct texts, as they were signed; those of one outlet side by side.
 
     Attributes
     ----------
-    tokens : Stored of uint32
-        By place, packed.
+    tokens : Located of uint32
+        Packed.
     places : ndarray of int64, shape (n_texts,)
     sources : ndarray of int64, shape (n_texts,)
-        Outlet of each text, from 0; -1 where unknown.
-    names : ChunkedArray of str, by place
-        How the outlets are spelt.
+        Outlet of each text, from 0, rising; -1 where unknown.
     versions : Ragged of int64
         As `template.neighbours`.
     """
 
-    tokens: Stored
+    tokens: Located
     places: np.ndarray
     sources: np.ndarray
-    names: pa.ChunkedArray
     versions: Ragged
 
-    def rolled(self, texts: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, Ragged]]:
-        """Some of the texts at a time, and their shingles."""
-        for part in spans(len(texts), ARTICLES):
-            tokens = self.tokens.gather(self.places[texts[part]]).map(shingle.unpacked)
-            yield texts[part], shingle.rolled(tokens, size)
+    def rolled(self, texts: slice, size: int) -> Iterator[tuple[slice, Ragged]]:
+        """Shingles of some of the texts at a time, and which those are."""
+        for part in spans(texts.stop - texts.start, _ROLLED):
+            some = slice(texts.start + part.start, texts.start + part.stop)
+            yield some, shingle.rolled(self.tokens.part(some).gathered(), size)
+
+    def versions_among(self, texts: slice) -> Ragged:
+        """Versions of the texts that are themselves among them, all counted from the first."""
+        versions = self.versions.part(texts).map(lambda values: values - texts.start)
+        n = texts.stop - texts.start
+        return versions.keep((versions.values >= 0) & (versions.values < n))
 
 
 class Task(NamedTuple):
@@ -70,15 +76,15 @@ class Task(NamedTuple):
 
     Attributes
     ----------
-    texts : ndarray of int64
-        Numbers of all texts of some outlets, or of all there are.
+    texts : slice
+        All texts of some outlets, or all there are.
     tokens : int
         How many they have.
     span : tuple of int
         Smallest and largest shingle hash that is looked at.
     """
 
-    texts: np.ndarray
+    texts: slice
     tokens: int
     span: tuple[int, int]
 
@@ -88,15 +94,21 @@ class Found(NamedTuple):
 
     Attributes
     ----------
-    places, shingles : ndarray
-        Texts by place, and the shingles that are left out of them.
-    table : pa.Table
-        As `schemas.TEMPLATE`.
+    places : ndarray of int64, shape (n_texts,)
+    left_out : Ragged of uint64
+        Shingles that are left out of each of these texts, sorted.
+    first : ndarray of int64, shape (n_template,)
+        Place of the first text that holds each shingle that is template; -1 if of unknown source.
+    shingles : ndarray of uint64, shape (n_template,)
+    articles : ndarray of int64, shape (n_template,)
+        How many texts hold it.
     """
 
     places: np.ndarray
+    left_out: Ragged
+    first: np.ndarray
     shingles: np.ndarray
-    table: pa.Table
+    articles: np.ndarray
 
 
 def units(settings: Settings, work: Workspace) -> int:
@@ -111,120 +123,136 @@ def furnish(settings: Settings, work: Workspace, number: int, count: int) -> dic
     Articles are versions of one story as far as they are close copies, template included. Of an
     article of unknown source no furniture can be told, so phrases common to all stand in for it.
     """
-    corpus = _corpus(work)
+    signed = work.read_all("signed-", SIGNED)
+    corpus = _corpus(work, Stored(signed["tokens"]))
     of_sources = partial(_of_sources, corpus, settings=settings)
-    found = list(in_order(of_sources, _tasks(corpus, number, count), settings.threads))
-    if (corpus.sources < 0).any():
-        everywhere = np.arange(len(corpus.sources))
-        mine = exchange.spans(count)[number]
-        tasks = [
-            Task(everywhere, corpus.tokens.size, span)
-            for span in exchange.spans(width(settings.threads), mine)
+    of_all = partial(_of_all, corpus, settings=settings)
+    found = _joined(
+        [
+            *in_order(of_sources, _tasks(corpus, number, count), settings.threads),
+            *in_order(of_all, _everywhere(corpus, number, count, settings), settings.threads),
         ]
-        found += in_order(partial(_of_all, corpus, settings=settings), tasks, settings.threads)
-    places = np.concatenate([np.empty(0, np.int64), *(each.places for each in found)])
-    shingles = np.concatenate([np.empty(0, np.uint64), *(each.shingles for each in found)])
-    order = np.argsort(places, kind="stable")  # spans follow one another
-    left_out = pa.table([pa.array(places[order]), pa.array(shingles[order])], schema=LEFT_OUT)
-    work.write_table(f"left-out-{number:06}", left_out)
-    tables = [TEMPLATE.empty_table(), *(each.table for each in found)]
-    work.write_table(f"template-{number:06}", pa.concat_tables(tables))
+    )
+    work.write_table(f"left-out-{number:06}", _left_out(found))
+    work.write_table(f"template-{number:06}", _template(found, signed["source"]))
     return {}
 
 
-def _corpus(work: Workspace) -> Corpus:
-    versions = work.read_all("versions", FORMS)
-    texts, signed = work.read("texts"), work.read_all("signed-", SIGNED)
-    ends = versions["left"].to_numpy(), versions["right"].to_numpy()
-    return Corpus(
-        Stored(signed["tokens"]),
-        texts["place"].to_numpy(),
-        texts["naming"].to_numpy(),
-        signed["source"],
-        template.neighbours(*ends, texts.num_rows),
+def _joined(pieces: list[Found]) -> Found:
+    none = np.empty(0, np.int64)
+    places, first, articles = (
+        np.concatenate([none, *(getattr(piece, name) for piece in pieces)])
+        for name in ("places", "first", "articles")
     )
+    shingles = np.concatenate([np.empty(0, np.uint64), *(piece.shingles for piece in pieces)])
+    left_out = Ragged.joined([piece.left_out for piece in pieces], pa.uint64())
+    return Found(places, left_out, first, shingles, articles)
+
+
+def _left_out(found: Found) -> pa.Table:
+    """As `schemas.LEFT_OUT`, by place."""
+    order = np.argsort(found.places, kind="stable")  # spans follow one another
+    lists = found.left_out.take(order)
+    columns = [np.repeat(found.places[order], lists.lengths), lists.values]
+    return pa.table([pa.array(column) for column in columns], schema=LEFT_OUT)
+
+
+def _template(found: Found, names: pa.ChunkedArray) -> pa.Table:
+    """As `schemas.TEMPLATE`; a source is spelt as the first of its texts spells it."""
+    columns = [
+        names.take(pa.array(found.first, mask=found.first < 0)),
+        pa.array(found.shingles),
+        pa.array(found.articles.astype(np.int32)),
+    ]
+    return pa.Table.from_arrays(columns, schema=TEMPLATE)
+
+
+def _corpus(work: Workspace, tokens: Stored) -> Corpus:
+    versions, texts = work.read_all("versions", FORMS), work.read("texts")
+    sources = texts["naming"].to_numpy()
+    order = np.argsort(sources, kind="stable")
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.arange(len(order))
+    left, right = (numbers[versions[end].to_numpy()] for end in ("left", "right"))
+    places = texts["place"].to_numpy()[order]
+    neighbours = template.neighbours(left, right, len(order))
+    return Corpus(tokens.located(places), places, sources[order], neighbours)
 
 
 def _tasks(corpus: Corpus, number: int, count: int) -> Iterator[Task]:
     """Tasks of one of so many units; all outlets are in one unit each, and in one task or more."""
-    texts = np.argsort(corpus.sources, kind="stable")
-    texts = texts[np.count_nonzero(corpus.sources < 0) :]
-    sizes = corpus.tokens.lengths[corpus.places[texts]]
-    _, starts = np.unique(corpus.sources[texts], return_index=True)
-    of_outlets = np.add.reduceat(sizes, starts) if len(starts) else sizes
-    before = np.cumsum(of_outlets) - of_outlets
-    unit = before * count // max(int(of_outlets.sum()), 1)
+    known = np.searchsorted(corpus.sources, 0)
+    _, starts = np.unique(corpus.sources[known:], return_index=True)
+    bounds = np.append(starts + known, len(corpus.sources))
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(corpus.tokens.lengths)])[bounds]
+    before, of_outlets = ends[:-1] - ends[0], np.diff(ends)
+    unit = before * count // max(int(ends[-1] - ends[0]), 1)
     group = (before - before[np.searchsorted(unit, unit)]) // _TOGETHER
-    bounds = np.append(starts, len(texts))
     mine = np.flatnonzero(unit == number)
     for several in np.split(mine, np.flatnonzero(np.diff(group[mine])) + 1) if len(mine) else []:
-        part = texts[bounds[several[0]] : bounds[several[-1] + 1]]
+        part = slice(int(bounds[several[0]]), int(bounds[several[-1] + 1]))
         tokens = int(of_outlets[several].sum())
         for span in exchange.spans(1 + tokens // _LARGEST):
             yield Task(part, tokens, span)
 
 
+def _everywhere(corpus: Corpus, number: int, count: int, settings: Settings) -> Iterator[Task]:
+    """Tasks of one of so many units in which all texts are looked at, if that is of any use."""
+    if len(corpus.sources) and corpus.sources[0] < 0:
+        texts, tokens = slice(0, len(corpus.sources)), int(corpus.tokens.lengths.sum())
+        for span in exchange.spans(width(settings.threads), exchange.spans(count)[number]):
+            yield Task(texts, tokens, span)
+
+
 def _of_sources(corpus: Corpus, task: Task, settings: Settings) -> Found:
     """What repeats within sources and is template."""
-    profile, sources = settings.representation, corpus.sources
+    profile, sources = settings.representation, corpus.sources[task.texts]
     least = np.array([settings.template_stories, settings.template_articles]) * profile.repeats
-    found = _repeats(corpus, task, sources, min(least), settings)
-    in_stories, in_articles = (
-        template.floors(found, sources, floor, profile.share) for floor in least
-    )
-    held = template.members(found)
-    told = template.stories(held, corpus.versions, in_stories)
-    return _found(corpus, found, (held.lengths >= in_articles) | (told >= in_stories))
+    found = _repeats(corpus, task, template.salts(sources), int(least.min()), settings)
+    _, of_source, sizes = np.unique(sources, return_inverse=True, return_counts=True)
+    sizes = sizes[of_source][found.members.values[found.members.offsets[:-1]]]
+    in_stories, in_articles = (template.floors(sizes, floor, profile.share) for floor in least)
+    told = template.stories(found.members, corpus.versions_among(task.texts), in_stories)
+    chosen = (found.members.lengths >= in_articles) | (told >= in_stories)
+    return _found(corpus, task, found, chosen)
 
 
 def _of_all(corpus: Corpus, task: Task, settings: Settings) -> Found:
     """What articles of unknown source hold that is common to all."""
-    everywhere = np.zeros(len(corpus.sources), np.int64)
-    found = _repeats(corpus, task, everywhere, settings.common_stories, settings)
-    share = settings.representation.share
-    floors = template.floors(found, everywhere, settings.common_stories, share)
-    common = template.stories(template.members(found), corpus.versions, floors) >= floors
-    return _found(corpus, template.of_articles(found, corpus.sources < 0), common)
+    n, share = len(corpus.sources), settings.representation.share
+    found = _repeats(corpus, task, np.zeros(n, np.uint64), settings.common_stories, settings)
+    sizes = np.full(len(found.shingles), n)
+    floors = template.floors(sizes, settings.common_stories, share)
+    common = template.stories(found.members, corpus.versions, floors) >= floors
+    return _found(corpus, task, template.of_articles(found, corpus.sources < 0), common)
 
 
 def _repeats(
-    corpus: Corpus, task: Task, sources: np.ndarray, floor: int, settings: Settings
+    corpus: Corpus, task: Task, salts: np.ndarray, least: int, settings: Settings
 ) -> template.Repeats:
-    """Shingles of the task that may stand in so many articles of one source."""
-    span, floor = task.span, min(floor, 255)
-    share = (span[1] - span[0]) / 2**64
+    """Shingles of the task that stand in so many articles of one salt."""
+    span, floor, size = task.span, min(least, 255), settings.shingle_size
+    share, start = (span[1] - span[0]) / 2**64, task.texts.start
     counters = np.zeros(int(2 * share * task.tokens) + 4096, np.uint8)
-    for texts, rolled in corpus.rolled(task.texts, settings.shingle_size):
-        template.count(rolled, template.salts(sources[texts]), span, floor, counters)
-    selected = [
-        template.select(rolled, template.salts(sources[texts]), span, floor, counters)
-        for texts, rolled in corpus.rolled(task.texts, settings.shingle_size)
-    ]
-    lists = Ragged.joined(selected, pa.uint64())
-    return template.repeats(lists, task.texts, template.salts(sources[task.texts]))
+
+    def rolled() -> Iterator[tuple[Ragged, np.ndarray]]:
+        for texts, lists in corpus.rolled(task.texts, size):
+            yield lists, salts[texts.start - start : texts.stop - start]
+
+    for lists, mine in rolled():
+        template.count(lists, mine, span, floor, counters)
+    selected = [template.select(lists, mine, span, floor, counters) for lists, mine in rolled()]
+    return template.repeats(Ragged.joined(selected, pa.uint64()), salts, least)
 
 
-def _found(corpus: Corpus, repeats: template.Repeats, chosen: np.ndarray) -> Found:
-    """Of the repeats those of chosen keys (bool, shape (n_keys,)).
-
-    A source is spelt as the first of its texts spells it.
-    """
-    mine = chosen[repeats.keys]
-    values, owners, keys = repeats.values[mine], repeats.owners[mine], repeats.keys[mine]
-    counts = np.bincount(keys, minlength=repeats.n_keys)
-    first = np.full(repeats.n_keys, len(corpus.places))
-    np.minimum.at(first, keys, owners)
-    shingles = np.zeros(repeats.n_keys, np.uint64)
-    shingles[keys] = values
-    used = counts > 0
-    first = first[used]
-    columns = [
-        corpus.names.take(pa.array(corpus.places[first], mask=corpus.sources[first] < 0)),
-        pa.array(shingles[used]),
-        pa.array(counts[used].astype(np.int32)),
-    ]
-    table = pa.Table.from_arrays(columns, schema=TEMPLATE)
-    return Found(corpus.places[owners], values, table)
+def _found(corpus: Corpus, task: Task, repeats: template.Repeats, chosen: np.ndarray) -> Found:
+    """Of the repeats the chosen ones (bool, shape (n_repeats,)), unless no article has them."""
+    members, places = repeats.members, corpus.places[task.texts]
+    left_out = template.left_out(repeats, chosen, len(places))
+    chosen = chosen & (members.lengths > 0)
+    first = members.values[members.offsets[:-1][chosen]]
+    spelt = np.where(corpus.sources[task.texts][first] < 0, -1, places[first])
+    return Found(places, left_out, spelt, repeats.shingles[chosen], members.lengths[chosen])
 
 
 def outlets(sources: pa.StringArray) -> np.ndarray:

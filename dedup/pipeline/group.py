@@ -14,13 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.numbering import among, rising
+from dedup.numbering import among, inverse, rising
 from dedup.pipeline import evidence, stories
 from dedup.pipeline.bodies import Bodies
-from dedup.schemas import CLUSTERS, PAIRS, SCORED, SKETCHED, SUMMARY
+from dedup.pipeline.match import first_articles
+from dedup.schemas import CLUSTERS, PAIRS, SCORED, SCORES, SKETCHED, SUMMARY
 from dedup.settings import Settings
 from dedup.stages import candidates, cluster, verify
-from dedup.threads import spans
+from dedup.threads import spans, together
 from dedup.workspace import Workspace
 
 Score = Callable[[np.ndarray, np.ndarray], verify.Scores]
@@ -55,29 +56,19 @@ def group(settings: Settings, work: Workspace) -> dict[str, Any]:
         ``pairs`` by relation.
     """
     articles, counts = work.read("matched"), _counts(work)
-    score = Bodies(work, settings).score
+    score = _remembered(work, Bodies(work, settings).score)
     scored = work.read_all("scored-", SCORED)
     leads, pairs = clustered(articles, counts, scored, score, settings)
     work.release()
-    told = stories.stories(articles, leads, settings, work)
-    groups = Groups(leads, told)
-    summaries: list[pa.Table] = []
-    relations: Counter[str] = Counter()
 
-    def clusters() -> Iterator[pa.RecordBatch]:
-        for piece, summary in cluster_pieces(articles, counts, groups, pairs, score, settings):
-            summaries.append(summary)
-            yield from piece.to_batches()
+    def in_clusters() -> None:
+        groups = Groups(leads, stories.stories(articles, leads, settings, work))
+        _write_clusters(work, cluster_pieces(articles, counts, groups, pairs, score, settings))
 
-    def verified() -> Iterator[pa.RecordBatch]:
-        for piece in pair_pieces(articles, counts, leads, pairs, settings):
-            for entry in pc.value_counts(piece["relation"]).to_pylist():
-                relations[entry["values"]] += entry["counts"]
-            yield from piece.to_batches()
+    def in_pairs() -> Counter[str]:
+        return _write_pairs(work, pair_pieces(articles, counts, leads, pairs, settings))
 
-    work.write("out-clusters", CLUSTERS, clusters())
-    work.write("out-pairs", PAIRS, verified())
-    work.write_table("out-summary", pa.concat_tables([SUMMARY.empty_table(), *summaries]))
+    _, relations = together(settings.threads, in_clusters, in_pairs)
     sizes = np.bincount(leads, minlength=len(leads))
     return {
         "clusters": int((sizes > 1).sum()),
@@ -88,11 +79,62 @@ def group(settings: Settings, work: Workspace) -> dict[str, Any]:
     }
 
 
+def _write_clusters(work: Workspace, pieces: Iterator[tuple[pa.Table, pa.Table]]) -> None:
+    summaries = [SUMMARY.empty_table()]
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        for piece, summary in pieces:
+            summaries.append(summary)
+            yield from piece.to_batches()
+
+    work.write("out-clusters", CLUSTERS, rows())
+    work.write_table("out-summary", pa.concat_tables(summaries))
+
+
+def _write_pairs(work: Workspace, pieces: Iterator[pa.Table]) -> Counter[str]:
+    """How many pairs there are of each relation."""
+    relations: Counter[str] = Counter()
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        for piece in pieces:
+            for entry in pc.value_counts(piece["relation"]).to_pylist():
+                relations[entry["values"]] += entry["counts"]
+            yield from piece.to_batches()
+
+    work.write("out-pairs", PAIRS, rows())
+    return relations
+
+
 def _counts(work: Workspace) -> pa.Table:
     """Shingles of each text that count, and those that do not."""
     names = ["shingles_counted", "template_shingles"]
     sketched = work.read_all("sketched-", SKETCHED).select(["text", *names]).combine_chunks()
-    return sketched.take(pa.array(np.argsort(sketched["text"].to_numpy()))).select(names)
+    return sketched.select(names).take(pa.array(inverse(sketched["text"].to_numpy())))
+
+
+def _remembered(work: Workspace, score: Score) -> Score:
+    """Scores that were written down, and of the other pairs those found now."""
+    table = work.read_all("scores-", SCORES)
+    keys, *columns = (table[name].to_numpy() for name in SCORES.names)
+    return _either(Pairs(*candidates.ends(keys), verify.Scores(*columns)), score)
+
+
+def _either(known: Pairs, score: Score) -> Score:
+    """Scores of known pairs, with their ends in either order, and of others as `score` has them."""
+    every = candidates.pack(known.left, known.right)
+
+    def scores(left: np.ndarray, right: np.ndarray) -> verify.Scores:
+        keys = candidates.pack(np.minimum(left, right), np.maximum(left, right))
+        mask = among(keys, every)
+        at = np.searchsorted(every, keys[mask])
+        told = verify.Scores(*(column[at] for column in known.scores))
+        told = verify.turned(told, left[mask] > right[mask])
+        columns = [np.empty(len(keys), column.dtype) for column in told]
+        for column, old, new in zip(columns, told, score(left[~mask], right[~mask]), strict=True):
+            column[mask], column[~mask] = old, new
+        return verify.Scores(*columns)
+
+    return scores
 
 
 def clustered(
@@ -205,24 +247,14 @@ class _ToLead(NamedTuple):
         return np.append(values, np.float32(1))[self.places[texts]]
 
 
-def _to_lead(numbers: np.ndarray, leads: np.ndarray, pairs: Pairs, score: Score) -> _ToLead:
+def _to_lead(numbers: np.ndarray, leads: np.ndarray, score: Score) -> _ToLead:
     n = numbers.max(initial=-1) + 1
     lead_text = np.arange(n)
     lead_text[numbers] = numbers[leads]
     followers = np.flatnonzero(lead_text != np.arange(n))
-    theirs = lead_text[followers]
-    keys = candidates.pack(np.minimum(followers, theirs), np.maximum(followers, theirs))
-    every = candidates.pack(pairs.left, pairs.right)
-    known = among(keys, every)
-    at = np.searchsorted(every, keys[known])
-    found = verify.Scores(*(column[at] for column in pairs.scores))
-    found = verify.turned(found, followers[known] > theirs[known])
-    missing = score(followers[~known], theirs[~known])
-    order = np.concatenate([followers[known], followers[~known]])
     places = np.full(n, -1)
-    places[order] = np.arange(len(order))
-    joined = (np.concatenate(columns) for columns in zip(found, missing, strict=True))
-    return _ToLead(verify.Scores(*joined), places)
+    places[followers] = np.arange(len(followers))
+    return _ToLead(score(followers, lead_text[followers]), places)
 
 
 def cluster_pieces(
@@ -238,7 +270,7 @@ def cluster_pieces(
     A cluster has the id of its lead; clusters rise by id, members too, after the lead.
     """
     leads, numbers = groups.leads, articles["distinct"].to_numpy()
-    to_lead = _to_lead(numbers, leads, pairs, score)
+    to_lead = _to_lead(numbers, leads, _either(pairs, score))
     sizes = np.bincount(leads, minlength=len(leads))
     is_lead = leads == np.arange(len(leads))
     order = np.lexsort((np.arange(len(leads)), ~is_lead, leads))
@@ -292,9 +324,7 @@ def pair_pieces(
     Identical texts stand for one another through the first of them. So a hundred thousand copies of
     one flash make as many rows, not their square.
     """
-    numbers = articles["distinct"].to_numpy()
-    first = np.full(counts.num_rows, -1)
-    first[numbers[::-1]] = np.arange(len(numbers))[::-1]
+    numbers, first = articles["distinct"].to_numpy(), first_articles(articles["distinct"])
     again = np.flatnonzero(first[numbers] != np.arange(len(numbers)))
     kept = np.flatnonzero(pairs.scores.similarity >= np.float32(settings.similarity_floor))
     # Texts follow the time of publication, articles their ids. A pair of equal texts has no scores.

@@ -101,17 +101,18 @@ def begin_new(
             _clear(base, str(output))
         return None
     shards = plan_new(arrivals.files, settings)
-    check_room(base, shards)
     run_id, started_at = new_id()
     key = hashlib.sha256(
         repr([previous, settings.fingerprint(), rebuild, down.to_pylist(), shards]).encode()
     ).hexdigest()[:24]
+    folder = base / f"{_work_of(str(output))}{key}"
+    check_room(folder, shards)
     return Renewal(
         run_id=run_id,
         inputs=[str(inbox)],
         input_fingerprint=fingerprint(shards),
         output=str(output),
-        folder=str(base / f"{_work_of(str(output))}{key}"),
+        folder=str(folder),
         shards=[shard.to_dict() for shard in shards],
         started_at=started_at,
         files=[_plain(file) for file in arrivals.files],

@@ -24,8 +24,8 @@ class Terms(NamedTuple):
     ----------
     words : Ragged of uint64
         Hashes of its heaviest words, in the order in which they first come.
-    counts : ndarray of uint32
-        How often each of `words.values` stands in its text.
+    counts : ndarray of uint8
+        How often each of `words.values` stands in its text, 255 for more.
     frequencies : ndarray of float32
         Share of tokens, 0 to 1, that each has in the language at large.
     """
@@ -40,38 +40,32 @@ def terms(tokens: Ragged, settings: Settings) -> Terms:
 
     Parameters
     ----------
-    tokens : Ragged of uint64
-        Of each text.
+    tokens : Ragged of uint32
+        Packed, of each text.
     """
 
     def of(part: slice) -> Terms:
         mine = tokens.part(part)
         everything = np.ones(len(mine.values), bool)
-        counted = shingle.counted(mine, everything, everything)
-        return heaviest(counted.words, counted.counts)
+        return heaviest(shingle.words(mine, everything, everything))
 
     parts = spans(len(tokens.lengths), ARTICLES)
     found = list(in_order(of, parts, settings.threads))
     return Terms(
         Ragged.joined([piece.words for piece in found], pa.uint64()),
-        np.concatenate([np.empty(0, np.uint32), *(piece.counts for piece in found)]),
+        np.concatenate([np.empty(0, np.uint8), *(piece.counts for piece in found)]),
         np.concatenate([np.empty(0, np.float32), *(piece.frequencies for piece in found)]),
     )
 
 
-def heaviest(words: Ragged, counts: np.ndarray) -> Terms:
-    """The heaviest of each text's words.
-
-    Parameters
-    ----------
-    words : Ragged of uint64
-        Distinct words of each text.
-    counts : ndarray of uint32
-        How often each of `words.values` stands in its text.
-    """
-    shares = frequencies(words.values)
-    mask = story.heaviest(words, counts, shares)
-    return Terms(words.keep(mask), counts[mask], shares[mask].astype(np.float32))
+def heaviest(found: shingle.Words) -> Terms:
+    """The heaviest of each text's words."""
+    hashes = shingle.unpacked(found.words.values)
+    shares = frequencies(hashes)
+    places, offsets = story.heaviest(found.words.offsets, found.counts, shares)
+    return Terms(
+        Ragged(hashes[places], offsets), found.counts[places], shares[places].astype(np.float32)
+    )
 
 
 def frequencies(hashes: np.ndarray) -> np.ndarray:
@@ -89,4 +83,4 @@ def rarity(words: np.ndarray) -> np.ndarray:
 
 def _tokens(texts: pa.LargeStringArray) -> Ragged:
     found = tokenise(texts, whole(texts))
-    return Ragged(shingle.shortened(found.hashes), found.offsets)
+    return Ragged(shingle.unpacked(found.hashes), found.offsets)

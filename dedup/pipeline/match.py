@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dedup.numbering import totals
+from dedup.numbering import counted, inverse
 from dedup.pipeline import exchange
 from dedup.pipeline.bodies import Bodies
 from dedup.pipeline.sign import sketch_scale
-from dedup.pipeline.sketch import banded
+from dedup.pipeline.sketch import Tally, banded, summed
 from dedup.ragged import Ragged, Stored
-from dedup.schemas import CANDIDATES, FORMS, PROPOSED, SCORED, SKETCHED, WORDS
+from dedup.schemas import CANDIDATES, FORMS, PROPOSED, SCORED, SCORES, SKETCHED, TALLY, WORDS
 from dedup.settings import Settings
 from dedup.stages import candidates, shingle, sign, verify
 from dedup.threads import ARTICLES, in_order, spans
@@ -43,24 +43,22 @@ def proposals(settings: Settings, work: Workspace) -> int:
 def propose(settings: Settings, work: Workspace, number: int, of: int) -> dict[str, Any]:
     """Look for candidates by sketches, or in some bands: one of so many units."""
     sketched = work.read_all("sketched-", SKETCHED)
-    texts = sketched["text"].to_numpy()
-    rows = np.empty(len(texts), np.int64)
-    rows[texts] = np.arange(len(texts))
-    counted = sketched["shingles_counted"].to_numpy()[rows]
     if number == 0:
-        pairs, capped = _by_sketch(Stored(sketched["sketch"]), rows, counted, settings)
+        pairs, capped = _by_sketch(work, sketched, settings)
     else:
-        bands = range(number - 1, banded(settings).bands if len(texts) else 0, of - 1)
-        pairs, capped = _by_bands(work, bands, rows, np.flatnonzero(counted), settings)
+        bands = range(number - 1, banded(settings).bands if sketched.num_rows else 0, of - 1)
+        pairs, capped = _by_bands(work, bands, sketched, settings)
     work.write_table(f"shared-{number:06}", exchange.to_table(pairs))
     return {"capped_buckets": capped}
 
 
 def _by_sketch(
-    sketches: Stored, rows: np.ndarray, counted: np.ndarray, settings: Settings
+    work: Workspace, sketched: pa.Table, settings: Settings
 ) -> tuple[exchange.Pairs, int]:
     """Pairs that share enough sketch hashes, and the number of capped buckets."""
-    index, expected = exchange.indexed(sketches, rows, settings), counted / sketch_scale(settings)
+    rows = inverse(sketched["text"].to_numpy())
+    index = exchange.indexed(work, Stored(sketched["sketch"]), rows, settings)
+    expected = sketched["shingles_counted"].to_numpy()[rows] / sketch_scale(settings)
 
     def worthy(part: slice) -> tuple[np.ndarray, np.ndarray]:
         keys, counts = candidates.met(index, part, settings.sketch_shared)
@@ -76,18 +74,21 @@ def _by_sketch(
 
 
 def _by_bands(
-    work: Workspace, bands: range, rows: np.ndarray, members: np.ndarray, settings: Settings
+    work: Workspace, bands: range, sketched: pa.Table, settings: Settings
 ) -> tuple[exchange.Pairs, int]:
     """Pairs with equal keys in some of the bands, and the number of capped buckets."""
-    tables = work.read_each("bands-")
+    tables, texts = work.read_each("bands-"), sketched["text"].to_numpy()
+    # A text without shingles has no signature to speak of.
+    members = np.flatnonzero(sketched["shingles_counted"].to_numpy())
+    texts, rows = texts[members], inverse(texts[members])
 
     def of_band(band: int) -> candidates.Proposals:
         keys = np.concatenate([table[f"band-{band}"].to_numpy() for table in tables])
-        return candidates.band_pairs(keys[rows], members, settings.bucket_cap)
+        return candidates.band_pairs(keys[members], texts, rows, settings.bucket_cap)
 
     found = list(in_order(of_band, bands, settings.threads))
     keys = np.concatenate([np.empty(0, np.uint64), *(band.keys for band in found)])
-    keys, counts = candidates.counted(keys)
+    keys, counts = counted(keys)
     pairs = exchange.Pairs(keys, np.zeros(len(keys), np.int64), counts)
     return pairs, sum(band.capped for band in found)
 
@@ -130,17 +131,18 @@ def _candidates(rows: pa.Table | pa.RecordBatch) -> candidates.Candidates:
 
 def _frequent(work: Workspace, prefix: str) -> pa.Table:
     """Words of these tables that two or more texts have, and how many do, as `schemas.WORDS`."""
-    tables = [[table[name].to_numpy() for name in WORDS.names] for table in work.read_each(prefix)]
-    pieces = [(np.empty(0, np.uint64), np.empty(0, np.int64))]
-    for span in exchange.spans(sum(len(words) for words, _ in tables) // _WORDS + 1):
-        within = [pieces[0]]
-        for words, texts in tables:
-            first, last = np.array(span, np.uint64)
-            cut = slice(np.searchsorted(words, first), np.searchsorted(words, last, "right"))
-            within.append((words[cut], texts[cut]))
-        words, texts = totals(*(np.concatenate(column) for column in zip(*within, strict=True)))
-        pieces.append((words[texts > 1], texts[texts > 1]))
-    columns = [pa.array(np.concatenate(column)) for column in zip(*pieces, strict=True)]
+    tallies = [
+        Tally(*(table[name].to_numpy() for name in TALLY.names)) for table in work.read_each(prefix)
+    ]
+    words, texts = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
+    parts = sum(len(tally.words) for tally in tallies) // _WORDS + 1
+    for span in exchange.spans(parts, (0, 2**32 - 1)):
+        found = summed([tally.within(*span) for tally in tallies])
+        words.append(found.words[found.texts > 1])
+        texts.append(found.texts[found.texts > 1])
+    hashes = shingle.unpacked(np.concatenate(words))
+    order = np.argsort(hashes)
+    columns = [pa.array(hashes[order]), pa.array(np.concatenate(texts)[order].astype(np.int64))]
     return pa.Table.from_arrays(columns, schema=WORDS)
 
 
@@ -156,8 +158,23 @@ def score(settings: Settings, work: Workspace, number: int) -> dict[str, Any]:
     scores = Bodies(work, settings).score(found.left, found.right)
     kept, forms = sifted(scores, found, settings)
     work.write_table(f"scored-{number:06}", kept)
+    work.write_table(f"scores-{number:06}", _verified(part, scores, settings))
     work.write_table(f"forms-{number:06}", forms)
-    return {"scored": len(found.left)}
+    return {}
+
+
+def _verified(part: pa.Table, scores: verify.Scores, settings: Settings) -> pa.Table:
+    """All scores of the candidates that may be clustered, as `schemas.SCORES`."""
+    kept = _may_cluster(scores, settings)
+    columns = [part["key"].to_numpy()[kept], *(column[kept] for column in scores)]
+    return pa.Table.from_arrays([*map(pa.array, columns)], schema=SCORES)
+
+
+def _may_cluster(scores: verify.Scores, settings: Settings) -> np.ndarray:
+    """Which pairs are similar enough to take part in clustering: bool, shape (n_pairs,)."""
+    least = settings.representation.cohesion * settings.similarity_floor
+    mask: np.ndarray = scores.similarity >= np.float32(least)
+    return mask
 
 
 def first_articles(numbers: pa.ChunkedArray) -> np.ndarray:
@@ -221,9 +238,8 @@ def sifted(
     scores: verify.Scores, found: candidates.Candidates, settings: Settings
 ) -> tuple[pa.Table, pa.Table]:
     """Candidates similar enough to take part in clustering, and those that fill in one form."""
-    floor = settings.similarity_floor
-    kept = scores.similarity >= np.float32(settings.representation.cohesion * floor)
-    forms = verify.forms(scores, floor)
+    kept = _may_cluster(scores, settings)
+    forms = verify.forms(scores, settings.similarity_floor)
     ends = [pa.array(found.left[forms]), pa.array(found.right[forms])]
     columns = [
         pa.array(found.left[kept]),

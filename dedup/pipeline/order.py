@@ -33,40 +33,51 @@ def order(settings: Settings, work: Workspace) -> dict[str, Any]:
     dict
         Count of ``distinct`` texts.
     """
+    distinct = _texts(settings, work)
+    work.release()  # the sketches come next, which take most
+    places = work.read("texts")["place"].to_numpy()
+    sketches = Stored(work.read_all("signed-", SIGNED)["sketch"])
+    work.write_table("versions", _versions(work, sketches, places, settings))
+    return {"distinct": distinct}
+
+
+def _texts(settings: Settings, work: Workspace) -> int:
+    """Write down which texts there are, and who has them; how many there are."""
     signed = work.read_all("signed-", SIGNED)
-    articles, rejects = _unique_ids(signed.drop_columns(["tokens", "quoted", "sketch"]))
+    rows, rejects = _unique_ids(signed)
+    articles = _articles(signed, rows)
     numbers, first = _distinct_texts(articles)
-    places = articles["place"].to_numpy()[first]
-    texts = _described(articles, numbers, first, settings)
-    matched = articles.append_column(MATCHED.field("distinct"), pa.array(numbers))
+    places = rows[first]
     at_place = np.full(signed.num_rows, -1)
     at_place[places] = np.arange(len(places))
-    work.release()  # the sketches come next, which take most
+    matched = articles.append_column(MATCHED.field("distinct"), pa.array(numbers))
     tables = {
-        "texts": texts,
+        "texts": _described(articles, places, numbers, first, settings),
         "numbers": pa.table({"text": at_place}),
         "matched": matched.select(MATCHED.names).cast(MATCHED),
         "rejects-duplicates": rejects,
-        "versions": _versions(Stored(signed["sketch"]), places, settings),
     }
     for name, table in tables.items():
         work.write_table(name, table)
-    return {"distinct": len(first)}
+    return len(first)
 
 
-def _unique_ids(signed: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Articles in the order of their ids, each id once with its `place` in `signed`; and rejects.
+def _unique_ids(signed: pa.Table) -> tuple[np.ndarray, pa.Table]:
+    """Rows of the articles in the order of their ids, each id once (int64); and rejects.
 
     Of several rows with one id the first is kept.
     """
-    flat = signed.combine_chunks()
-    flat = flat.append_column("place", pa.array(np.arange(flat.num_rows)))
-    flat = flat.sort_by([("article_id", "ascending"), ("place", "ascending")])
-    ids = flat["article_id"].combine_chunks()
+    ids = signed["article_id"].combine_chunks()
+    order = pc.sort_indices(ids)  # equal ones stay in their order
+    ids = ids.take(order)
     again = np.zeros(len(ids), bool)
     again[1:] = pc.equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
-    articles, repeated = flat.filter(pa.array(~again)), flat.filter(pa.array(again))
-    kept = articles.take(pa.array(np.cumsum(~again)[again] - 1))
+    rows, twice = order.to_numpy().astype(np.int64), np.flatnonzero(again)
+    rows, more = rows[~again], rows[twice]
+    repeated = signed.select(["row", "article_id", "text_hash", "file"]).take(pa.array(more))
+    kept = signed.select(["row", "text_hash", "file"]).take(
+        pa.array(rows[np.cumsum(~again)[twice] - 1])
+    )
     same_text = pc.equal(kept["text_hash"], repeated["text_hash"])
     detail = pc.binary_join_element_wise(
         "kept is row", kept["row"].cast(pa.string()), "of", kept["file"], " "
@@ -78,7 +89,14 @@ def _unique_ids(signed: pa.Table) -> tuple[pa.Table, pa.Table]:
         "detail": detail,
         "file": repeated["file"],
     }
-    return articles, pa.table(columns).cast(REJECTS)
+    return rows, pa.table(columns).cast(REJECTS)
+
+
+def _articles(signed: pa.Table, rows: np.ndarray) -> pa.Table:
+    """What is kept of the articles of the rows, in their order."""
+    names = [name for name in MATCHED.names if name in signed.column_names] + ["text_hash"]
+    # One column at a time, because strings of all articles lie in memory twice meanwhile.
+    return pa.table({name: signed[name].combine_chunks().take(pa.array(rows)) for name in names})
 
 
 def _distinct_texts(articles: pa.Table) -> tuple[np.ndarray, np.ndarray]:
@@ -107,14 +125,18 @@ def _distinct_texts(articles: pa.Table) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _described(
-    articles: pa.Table, numbers: np.ndarray, first: np.ndarray, settings: Settings
+    articles: pa.Table,
+    places: np.ndarray,
+    numbers: np.ndarray,
+    first: np.ndarray,
+    settings: Settings,
 ) -> pa.Table:
     """Where and when each distinct text was published, as `schemas.DISTINCT`."""
     sources = articles["source"].combine_chunks()
     # Counted up from 0 for the known, -1 for the unknown.
-    _, named = np.unique(np.append(outlets(sources.take(pa.array(first))), -1), return_inverse=True)
+    _, named = np.unique(np.append(outlets(sources)[first], -1), return_inverse=True)
     columns = {
-        "place": pa.array(articles["place"].to_numpy()[first]),
+        "place": pa.array(places),
         "hours": pa.array(
             evidence.first_hours(articles["published_at"], numbers), from_pandas=True
         ),
@@ -124,20 +146,23 @@ def _described(
     return pa.Table.from_arrays([columns[name] for name in DISTINCT.names], schema=DISTINCT)
 
 
-def _versions(sketches: Stored, places: np.ndarray, settings: Settings) -> pa.Table:
+def _versions(
+    work: Workspace, sketches: Stored, places: np.ndarray, settings: Settings
+) -> pa.Table:
     """Pairs of close copies, template included, which are versions of one story.
 
     Parameters
     ----------
+    work : Workspace
     sketches : Stored of uint64
         By place.
     places : ndarray of int64, shape (n_texts,)
     """
     sizes, floor = sketches.lengths[places], settings.version_floor
-    index = exchange.indexed(sketches, places, settings)
+    index = exchange.indexed(work, sketches, places, settings)
 
     def close(part: slice) -> tuple[np.ndarray, np.ndarray]:
-        return candidates.close(*candidates.met(index, part, 1), sizes, floor)
+        return candidates.close(index, part, sizes, floor)
 
     found = in_order(close, spans(len(places), exchange.TEXTS), settings.threads)
     none = np.empty(0, np.int64), np.empty(0, np.int64)

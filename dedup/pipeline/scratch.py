@@ -1,6 +1,6 @@
 """Where a run keeps its intermediate files, and whether there is room for them.
 
-Law: a run that its disk could not hold is not begun.
+Law: a run that its disk could not hold is not begun; one that goes on needs only what is missing.
 """
 
 from __future__ import annotations
@@ -35,31 +35,34 @@ def check_room(folder: Path, shards: Iterable[Shard]) -> None:
     Parameters
     ----------
     folder : Path
-        Made when missing.
+        Of the run; the one it lies in is made when missing.
     shards : iterable of Shard
 
     Raises
     ------
     OutputError
-        When it cannot be written to, or its disk has less room than the run is likely to need.
+        When it cannot be written to, or its disk has less room than the run is likely to need
+        beyond what it has written there.
     """
+    base = folder.parent
     needed = sum(
         shard.size * (_PER_COMPRESSED_BYTE if shard.file.endswith(_COMPRESSED) else _PER_BYTE)
         for shard in shards
     )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
+        base.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(base).free
+        needed -= sum(file.stat().st_size for file in folder.glob("*"))
     except OSError as error:
         raise OutputError(
-            str(folder),
+            str(base),
             "a folder for intermediate files",
             error.strerror or str(error),
             "name another folder: --scratch FOLDER",
         ) from None
     if free < needed:
         raise OutputError(
-            str(folder),
+            str(base),
             f"room for {needed / 1e9:.1f} GB of intermediate files",
             f"{free / 1e9:.1f} GB",
             "make room, or name a folder on a larger disk: --scratch FOLDER",

@@ -77,10 +77,8 @@ def read_body(texts: pa.LargeStringArray, settings: Settings) -> Body:
     """Tokens of the texts, as the settings' profile has them."""
     profile, credited = settings.representation, credits(texts)
     tokens = tokenise(texts, credited.spans, profile.gram)
-    tokens = tokens._replace(hashes=shingle.shortened(tokens.hashes))
     everything = Ragged(tokens.hashes, tokens.offsets)
-    rolled = shingle.rolled(everything, settings.shingle_size)
-    listed = refrain.inside(rolled, tokens.starts, tokens.ends, tokens.offsets)
+    listed = refrain.inside(everything, tokens.starts, tokens.ends, settings.shingle_size)
     if listed.any():
         body = everything.keep(~listed)
         tokens = Tokens(body.values, tokens.starts[~listed], tokens.ends[~listed], body.offsets)
@@ -88,8 +86,7 @@ def read_body(texts: pa.LargeStringArray, settings: Settings) -> Body:
         inside = quoted(texts, tokens.starts, tokens.offsets)
     else:
         inside = np.zeros(len(tokens.hashes), np.uint8)
-    marks = Ragged(inside, tokens.offsets)
-    hashes = shingle.text_hashes(everything) ^ shingle.text_hashes(marks)
+    hashes = shingle.text_hashes(everything, Ragged(inside, tokens.offsets))
     return Body(tokens, inside, hashes, credited)
 
 
@@ -106,14 +103,17 @@ def _sign(articles: pa.RecordBatch, settings: Settings) -> tuple[pa.RecordBatch,
     columns |= {
         "agency": body.credits.agencies,
         "text_hash": pa.array(body.hashes),
-        "tokens": tokens._replace(values=shingle.packed(tokens.values)).arrow(),
+        "tokens": tokens.arrow(),
         "quoted": tokens._replace(values=body.quoted).arrow(),
     }
-    rolled = shingle.rolled(tokens, settings.shingle_size)
-    columns["sketch"] = shingle.sets(candidates.sketch(rolled, sketch_scale(settings))).arrow()
+    last = candidates.last_sketched(sketch_scale(settings))
+    sketch = shingle.sets(shingle.lowest(tokens, settings.shingle_size, last))
+    columns["sketch"] = sketch.arrow()
     signed = pa.RecordBatch.from_arrays([columns[name] for name in SIGNED.names], schema=SIGNED)
-    long_enough = pa.array(tokens.lengths >= settings.min_tokens)
-    return signed.filter(long_enough), _too_short(articles, tokens.lengths, settings.min_tokens)
+    short = tokens.lengths < settings.min_tokens
+    if short.any():  # to filter is to copy the tokens
+        signed = signed.filter(pa.array(~short))
+    return signed, _too_short(articles, tokens.lengths, settings.min_tokens)
 
 
 def _too_short(articles: pa.RecordBatch, lengths: np.ndarray, floor: int) -> pa.RecordBatch:

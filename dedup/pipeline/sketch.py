@@ -6,19 +6,19 @@ keys and sketch, the words that count, what it is about.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from dedup.numbering import number, totals
-from dedup.pipeline import evidence, language
+from dedup.numbering import counted, totals
+from dedup.pipeline import language
 from dedup.pipeline.sign import sketch_scale
 from dedup.plan import Plan, plan
 from dedup.ragged import Ragged, Stored
-from dedup.schemas import SIGNED, SKETCHED, WORDS
+from dedup.schemas import SIGNED, SKETCHED, TALLY
 from dedup.settings import Settings
 from dedup.stages import candidates, quote, shingle, sign
 from dedup.threads import ARTICLES, in_order, spans
@@ -52,6 +52,26 @@ class Shard(NamedTuple):
     template: Ragged
 
 
+class Tally(NamedTuple):
+    """Words, and how many texts have each.
+
+    Attributes
+    ----------
+    words : ndarray of uint32, shape (n_words,)
+        Distinct packed tokens, rising.
+    texts : ndarray of uint32, shape (n_words,)
+    """
+
+    words: np.ndarray
+    texts: np.ndarray
+
+    def within(self, first: int, last: int) -> Tally:
+        """Of the words from `first` to `last` only."""
+        start = np.searchsorted(self.words, np.uint32(first))
+        stop = np.searchsorted(self.words, np.uint32(last), "right")
+        return Tally(self.words[start:stop], self.texts[start:stop])
+
+
 class Sketched(NamedTuple):
     """What becomes of a batch of texts.
 
@@ -61,14 +81,14 @@ class Sketched(NamedTuple):
         As `schemas.SKETCHED`.
     keys : ndarray of uint64, shape (bands, n)
         As `candidates.band_keys`.
-    words, terms : tuple of ndarray
-        Distinct words that are some text's own, and of its heaviest, and how many texts have each.
+    words, terms : Tally
+        Of the words that are texts' own, and of their heaviest.
     """
 
     rows: pa.RecordBatch
     keys: np.ndarray
-    words: tuple[np.ndarray, np.ndarray]
-    terms: tuple[np.ndarray, np.ndarray]
+    words: Tally
+    terms: Tally
 
 
 def sketch(settings: Settings, work: Workspace, number: int) -> dict[str, Any]:
@@ -76,8 +96,8 @@ def sketch(settings: Settings, work: Workspace, number: int) -> dict[str, Any]:
     shard = _shard(work, number)
     parts = spans(len(shard.texts), ARTICLES)
     sketched = partial(_sketched, shard, settings=settings)
-    words: list[tuple[np.ndarray, np.ndarray]] = []
-    terms: list[tuple[np.ndarray, np.ndarray]] = []
+    words: list[Tally] = []
+    terms: list[Tally] = []
     keys: list[np.ndarray] = []
     counts = {"shingles": 0, "template_shingles": 0}
 
@@ -96,8 +116,9 @@ def sketch(settings: Settings, work: Workspace, number: int) -> dict[str, Any]:
     columns = np.concatenate([np.empty((bands, 0), np.uint64), *keys], axis=1)
     names = [f"band-{band}" for band in range(bands)]
     work.write_table(f"bands-{number:06}", pa.table([*map(pa.array, columns)], names))
-    work.write_table(f"words-{number:06}", _totals(words))
-    work.write_table(f"terms-{number:06}", _totals(terms))
+    for name, tallies in ("words", words), ("terms", terms):
+        both = [*map(pa.array, summed(tallies))]
+        work.write_table(f"{name}-{number:06}", pa.Table.from_arrays(both, schema=TALLY))
     return counts
 
 
@@ -123,27 +144,22 @@ def _shard(work: Workspace, number: int) -> Shard:
 
 def _template(work: Workspace, places: np.ndarray) -> Ragged:
     """Sorted template shingles of the texts at the given places, which rise."""
-    owners, shingles = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
+    bounds, pieces = np.append(places, places[-1:] + 1), []
     for table in work.read_each("left-out-") if len(places) else []:
-        place = table["place"].to_numpy()
-        mine = slice(*np.searchsorted(place, [places[0], places[-1] + 1]))
-        owners.append(place[mine])
-        shingles.append(table["shingle"].to_numpy()[mine])
-    every = np.concatenate(owners)
-    order = np.argsort(every, kind="stable")
-    offsets = np.searchsorted(every[order], np.append(places, np.iinfo(np.int64).max))
-    return Ragged(np.concatenate(shingles)[order], offsets)
+        starts = np.searchsorted(table["place"].to_numpy(), bounds)
+        shingles = table["shingle"].to_numpy()
+        pieces.append((shingles[starts[0] : starts[-1]], np.diff(starts)))
+    return candidates.side_by_side(pieces, len(places), np.uint64)
 
 
 def _sketched(shard: Shard, part: slice, settings: Settings) -> Sketched:
     """What becomes of consecutive texts of the shard."""
     rows, template = shard.rows[part], shard.template.part(part)
-    tokens = shard.tokens.gather(rows).map(shingle.unpacked)
-    placed, body = evidence.rest(tokens, template, settings)
-    kept = placed.keep(placed.values != 0)
+    tokens = shard.tokens.gather(rows)
+    kept, body = shingle.left(tokens, template, settings.shingle_size)
     own, _ = quote.own(body, shard.quoted.gather(rows))
-    counted = shingle.counted(tokens, body, own)
-    terms = language.heaviest(counted.words, counted.counts)
+    found = shingle.words(tokens, body, own)
+    terms = language.heaviest(found)
     columns = {
         "text": pa.array(shard.texts[part]),
         "template": template.arrow(),
@@ -159,21 +175,23 @@ def _sketched(shard: Shard, part: slice, settings: Settings) -> Sketched:
     return Sketched(
         pa.RecordBatch.from_arrays([columns[name] for name in SKETCHED.names], schema=SKETCHED),
         candidates.band_keys(signatures, banding.rows, banding.bands),
-        _holders(counted.words.values[counted.owned > 0]),
-        _holders(terms.words.values),
+        _tally(found.words.values[found.own]),
+        _tally(shingle.packed(terms.words.values)),
     )
 
 
-def _holders(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct words, and how many texts have each, where every text names each once."""
-    numbers, found = number(words)
-    distinct = np.empty(found, np.uint64)
-    distinct[numbers] = words
-    return distinct, np.bincount(numbers, minlength=found)
+def _tally(words: np.ndarray) -> Tally:
+    """Of words (uint32) where every text names each once."""
+    distinct, texts = counted(words)
+    return Tally(distinct, texts.astype(np.uint32))
 
 
-def _totals(parts: list[tuple[np.ndarray, np.ndarray]]) -> pa.Table:
-    """The words of all parts, rising, each with the sum of its counts, as `schemas.WORDS`."""
-    every = np.concatenate([np.empty(0, np.uint64), *(words for words, _ in parts)])
-    counts = np.concatenate([np.empty(0, np.int64), *(counts for _, counts in parts)])
-    return pa.Table.from_arrays([*map(pa.array, totals(every, counts))], schema=WORDS)
+def summed(tallies: Sequence[Tally]) -> Tally:
+    """The sum of tallies."""
+    if len(tallies) == 1:
+        return tallies[0]
+    words, texts = (np.concatenate(column) for column in zip(_NONE, *tallies, strict=True))
+    return Tally(*totals(words, texts))
+
+
+_NONE = Tally(np.empty(0, np.uint32), np.empty(0, np.uint32))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dedup.numbering import among
+from dedup.numbering import among, inverse
 from dedup.pipeline import language
 from dedup.pipeline.evidence import first_hours
 from dedup.pipeline.language import Terms
@@ -97,9 +97,12 @@ def alike(
 def vocabulary(terms: Terms) -> story.Vocabulary:
     """Vocabulary of texts that are all in memory."""
     hashes, found = np.unique(terms.words.values, return_counts=True)
-    hashes, found = hashes[found > 1], found[found > 1].astype(np.uint32)
-    shares = language.frequencies(hashes).astype(np.float32)
-    return story.vocabulary(hashes, found, shares, len(terms.words.lengths))
+    return _vocabulary(hashes[found > 1], found[found > 1], len(terms.words.lengths))
+
+
+def _vocabulary(words: np.ndarray, found: np.ndarray, texts: int) -> story.Vocabulary:
+    shares = language.frequencies(words).astype(np.float32)
+    return story.vocabulary(words, found.astype(np.uint32), shares, texts)
 
 
 def stories(
@@ -121,7 +124,7 @@ def stories(
     of_texts[articles["distinct"].to_numpy()] = places[clusters]  # identical texts share a cluster
     left, right = (of_texts[forms[end].to_numpy()] for end in ("left", "right"))
     unlike = np.sort(candidates.pack(np.minimum(left, right), np.maximum(left, right)))
-    inputs = _in_order(work, of_texts)
+    inputs = _in_order(work, of_texts, settings)
     first = told(inputs, _kept_vocabulary(work), hours[order], unlike, settings)
     return by_cluster[order[first]][places[clusters]]
 
@@ -129,21 +132,22 @@ def stories(
 def _kept_vocabulary(work: Workspace) -> story.Vocabulary:
     """Vocabulary of all texts, as it was collected."""
     table, texts = work.read("vocabulary"), work.read("texts").num_rows
-    words, found = table["word"].to_numpy(), table["texts"].to_numpy().astype(np.uint32)
-    return story.vocabulary(words, found, language.frequencies(words).astype(np.float32), texts)
+    return _vocabulary(table["word"].to_numpy(), table["texts"].to_numpy(), texts)
 
 
-def _in_order(work: Workspace, places: np.ndarray) -> Iterator[Clusters]:
+def _in_order(work: Workspace, places: np.ndarray, settings: Settings) -> Iterator[Clusters]:
     """Clusters of the texts at the given places, some at a time."""
     sketched = work.read_all("sketched-", SKETCHED)
-    rows = np.empty(len(places), np.int64)
-    rows[sketched["text"].to_numpy()] = np.arange(len(places))
-    texts = np.argsort(places, kind="stable")
-    starts = np.searchsorted(places[texts], np.arange(places.max(initial=-1) + 2))
+    rows = inverse(sketched["text"].to_numpy())[np.argsort(places, kind="stable")]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(places))])
     columns = [Stored(sketched[name]) for name in ("terms", "term_counts", "term_frequencies")]
-    for part in spans(len(starts) - 1, ARTICLES):
+
+    def of(part: slice) -> Clusters:
         bounds = starts[part.start : part.stop + 1]
-        mine = rows[texts[bounds[0] : bounds[-1]]]
+        mine = rows[bounds[0] : bounds[-1]]
         words, counts, shares = (each.gather(mine) for each in columns)
+        return Clusters(Terms(words, counts.values, shares.values), bounds - bounds[0])
+
+    for clusters in in_order(of, spans(len(starts) - 1, ARTICLES), settings.threads):
         work.release()
-        yield Clusters(Terms(words, counts.values, shares.values), bounds - bounds[0])
+        yield clusters

@@ -102,7 +102,10 @@ _VERBS = {
     "group": _Verb(
         lambda unit: group(unit.settings, unit.work),
         _once,
-        _SIGNED | _SKETCHED | {"scored-": "score", "forms-": "score", "template-": "furnish"},
+        _SIGNED
+        | _SKETCHED
+        | dict.fromkeys(("scored-", "scores-", "forms-"), "score")
+        | {"template-": "furnish"},
     ),
 }
 

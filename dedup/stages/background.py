@@ -160,8 +160,19 @@ def _sources(tokenise: Tokenise) -> list[Path]:
     return [*files, *sorted(chain(*packages))]
 
 
+_MEMO_BITS, _LAST = 15, np.uint64(2**64 - 1)
+
+
 @njit(cache=True, nogil=True)
 def _look_up(keys, homes, frequencies, hashes, result):  # type: ignore[no-untyped-def]
+    # Articles share most of their words, and the table is far larger than a cache.
+    shift = np.uint64(64 - _MEMO_BITS)
+    known, values = np.zeros(1 << _MEMO_BITS, np.uint64), np.empty(1 << _MEMO_BITS)
+    known[0] = _LAST  # whose place is another
     for at in range(len(hashes)):
-        slot = slot_of(keys, homes, hashes[at])
-        result[at] = frequencies[slot] if slot >= 0 else UNKNOWN
+        place = hashes[at] >> shift
+        if known[place] != hashes[at]:
+            slot = slot_of(keys, homes, hashes[at])
+            known[place] = hashes[at]
+            values[place] = frequencies[slot] if slot >= 0 else UNKNOWN
+        result[at] = values[place]

@@ -43,6 +43,24 @@ class Proposals(NamedTuple):
     capped: int
 
 
+class Bucketed(NamedTuple):
+    """Sketch hashes that may stand in two or more texts, as numbered buckets.
+
+    Attributes
+    ----------
+    buckets : ndarray of int32
+        Those that each text is in, one text after the other.
+    lengths : ndarray of int32, shape (n_texts,)
+        How many each text is in.
+    sizes : ndarray of int32, shape (n_buckets,)
+        How many texts are in each.
+    """
+
+    buckets: np.ndarray
+    lengths: np.ndarray
+    sizes: np.ndarray
+
+
 class Index(NamedTuple):
     """Texts by the sketch hashes that two or more of them have.
 
@@ -79,7 +97,13 @@ class Candidates(NamedTuple):
 
 def sketch(shingles: Ragged, scale: int) -> Ragged:
     """Scaled MinHash: the shingle hashes in the lowest 1/`scale` of the 64-bit range."""
-    return shingles.keep(shingles.values <= np.uint64((1 << 64) // scale - 1))
+    places = np.flatnonzero(shingles.values <= np.uint64(last_sketched(scale)))
+    return Ragged(shingles.values[places], np.searchsorted(places, shingles.offsets))
+
+
+def last_sketched(scale: int) -> int:
+    """Up to this shingle hash they are kept in a sketch."""
+    return (1 << 64) // scale - 1
 
 
 def band_keys(signatures: np.ndarray, rows: int, bands: int) -> np.ndarray:
@@ -100,47 +124,56 @@ def band_keys(signatures: np.ndarray, rows: int, bands: int) -> np.ndarray:
     return keys
 
 
-def band_pairs(keys: np.ndarray, members: np.ndarray, cap: int) -> Proposals:
+def band_pairs(keys: np.ndarray, texts: np.ndarray, rows: np.ndarray, cap: int) -> Proposals:
     """Pairs with equal keys in one band.
 
     Parameters
     ----------
     keys : ndarray of uint64, shape (n,)
         Of one band.
-    members : ndarray of int64
-        Articles that take part, rising; one without shingles has no signature to speak of.
+    texts : ndarray of int64, shape (n,)
+        Article of each key, each once.
+    rows : ndarray of int64, shape (n_articles,)
+        Where each article's key is.
     cap : int
         Members of a bucket, by position, that are paired with all of it.
     """
-    return Proposals(*_bucket_pairs(*_buckets(keys[members], members), cap))
+    # Keys that give their lower bits to the articles are sorted far quicker than keys that draw
+    # the articles along.
+    low = np.uint64((1 << len(rows).bit_length()) - 1)
+    order = np.sort(keys & ~low | texts.astype(np.uint64))
+    members, starts = np.empty(len(keys), np.int64), np.zeros(len(keys) // 2 + 1, np.int64)
+    found = _fill_buckets(order, low, keys, rows, members, starts)
+    return Proposals(*_bucket_pairs(members, starts[: found + 1], cap))
 
 
-def counted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct packed pairs, rising, and how often each stands in `keys`."""
-    return _runs(np.sort(keys))
+def bucketed(sketches: Ragged) -> Bucketed:
+    """The buckets of sketches (Ragged of uint64, each sorted) of all texts."""
+    again = sketches.keep(repeating(sketches.values))
+    numbers, found = number(again.values)
+    sizes = np.bincount(numbers, minlength=found)
+    narrow = (each.astype(np.int32) for each in (numbers, again.lengths, sizes))
+    return Bucketed(*narrow)
 
 
-def index(spans: Iterable[Ragged], texts: int, cap: int) -> Index:
+def index(spans: Iterable[Bucketed], texts: int, cap: int) -> Index:
     """Index of sketches.
 
     Parameters
     ----------
-    spans : iterable of Ragged of uint64
-        Sorted hashes of all texts within one range of hashes after the other.
+    spans : iterable of Bucketed
+        Of what all sketches have within one range of hashes after the other.
     texts : int
     cap : int
         Members of a bucket, by position, that are paired with all of it.
     """
-    pieces, sizes = [], [np.empty(0, np.int64)]
-    found = 0
-    for sketches in spans:
-        again = sketches.keep(repeating(*sketches, np.zeros(texts, np.uint64), 2))
-        numbers, distinct = number(again.values)
-        pieces.append(again._replace(values=(numbers + found).astype(np.int32)))
-        sizes.append(np.bincount(numbers, minlength=distinct))
-        found += distinct
+    pieces, sizes, found = [], [np.empty(0, np.int32)], 0
+    for each in spans:
+        pieces.append((each.buckets + np.int32(found), each.lengths))
+        sizes.append(each.sizes)
+        found += len(each.sizes)
     every = np.concatenate(sizes)
-    buckets = _side_by_side(pieces, texts)
+    buckets = side_by_side(pieces, texts, np.int32)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.minimum(every, cap))])
     members = np.empty(starts[-1], np.int32)
     _fill_members(*buckets, starts, members)
@@ -167,15 +200,27 @@ def met(given: Index, part: slice, least: int) -> tuple[np.ndarray, np.ndarray]:
     return _meet(*given.buckets, *given.members, part.start, part.stop, least)
 
 
-def _side_by_side(pieces: list[Ragged], texts: int) -> Ragged:
-    """Each text's lists of all pieces, one after the other."""
+def side_by_side(pieces: list[tuple[np.ndarray, np.ndarray]], texts: int, kind: type) -> Ragged:
+    """Each text's lists of all pieces, one after the other.
+
+    Parameters
+    ----------
+    pieces : list of tuple of ndarray
+        Values of all texts, one text after the other, and how many each has. The list is emptied
+        on the way, so that they do not lie in memory twice.
+    texts : int
+    kind : type
+        Of the values.
+    """
     offsets = np.zeros(texts + 1, np.int64)
-    for piece in pieces:
-        offsets[1:] += piece.lengths
+    for _, lengths in pieces:
+        offsets[1:] += lengths
     np.cumsum(offsets, out=offsets)
-    values, nexts = np.empty(offsets[-1], np.int32), offsets[:-1].copy()
-    for piece in pieces:
-        _append(*piece, values, nexts)
+    if len(pieces) == 1:
+        return Ragged(pieces.pop()[0], offsets)
+    values, nexts = np.empty(offsets[-1], kind), offsets[:-1].copy()
+    while pieces:
+        _append(*pieces.pop(0), values, nexts)
     return Ragged(values, offsets)
 
 
@@ -195,37 +240,29 @@ def worthy(keys: np.ndarray, counts: np.ndarray, expected: np.ndarray) -> np.nda
 
 
 def close(
-    keys: np.ndarray, counts: np.ndarray, sizes: np.ndarray, floor: float
+    given: Index, part: slice, sizes: np.ndarray, floor: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Left and right articles of the pairs whose sketches have a Jaccard of at least `floor`.
+    """Pairs of the given texts with those before them whose sketches have so large a Jaccard.
 
     An estimate of the articles' own: at s, with n hashes in the union of the sketches, its standard
     error is sqrt(s (1 - s) / n).
 
     Parameters
     ----------
-    keys, counts : ndarray
-        Packed pairs, and how many hashes each shares.
-    sizes : ndarray of int64, shape (n_articles,)
+    given : Index
+    part : slice
+        The later texts of the pairs.
+    sizes : ndarray of int64, shape (n_texts,)
         Hashes of each sketch.
     floor : float
+        Above 0.
+
+    Returns
+    -------
+    left, right : ndarray of int64
+        Sorted by the later text.
     """
-    left, right = ends(keys)
-    near = counts >= floor * (sizes[left] + sizes[right] - counts)
-    return left[near], right[near]
-
-
-def _buckets(hashes: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Owners of equal hashes side by side, in their order, and where each bucket starts.
-
-    Hashes that stand alone are in no bucket.
-    """
-    numbers, distinct = number(hashes)
-    sizes = np.bincount(numbers, minlength=distinct)
-    sizes[sizes == 1] = 0
-    ends = np.cumsum(sizes)
-    members = _fill_buckets(numbers, owners, sizes, ends - sizes)
-    return members, np.concatenate([np.zeros(1, np.int64), ends[sizes > 0]])
+    return ends(_close(*given.buckets, *given.members, part.start, part.stop, sizes, floor))
 
 
 def of_generators(keys: Mapping[np.uint8, np.ndarray]) -> Candidates:
@@ -263,21 +300,46 @@ def _fill_keys(signatures, rows, keys):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fill_buckets(numbers, owners, sizes, starts):  # type: ignore[no-untyped-def]
-    members, nexts = np.empty(sizes.sum(), np.int64), starts.copy()
-    for at in range(len(numbers)):
-        if sizes[numbers[at]]:
-            members[nexts[numbers[at]]] = owners[at]
-            nexts[numbers[at]] += 1
-    return members
+def _fill_buckets(order, low, keys, rows, members, starts):  # type: ignore[no-untyped-def]
+    """Write articles of equal keys side by side, rising, and where each bucket starts; how many.
+
+    Articles whose keys are no other's are in no bucket.
+    """
+    start, count, buckets = 0, 0, 0
+    while start < len(order):
+        after = start + 1
+        while after < len(order) and order[after] | low == order[start] | low:
+            after += 1
+        end = after
+        while end - start > 1:
+            # Keys that differ in their lower bits alone wait for the next round.
+            key, waiting = keys[rows[order[start] & low]], start
+            for at in range(start, end):
+                article = order[at] & low
+                if keys[rows[article]] == key:
+                    members[count] = article
+                    count += 1
+                else:
+                    order[waiting] = order[at]
+                    waiting += 1
+            end = waiting
+            if count - starts[buckets] > 1:
+                buckets += 1
+                starts[buckets] = count
+            else:
+                count = starts[buckets]
+        start = after
+    return buckets
 
 
 @njit(cache=True, nogil=True)
-def _append(values, offsets, result, nexts):  # type: ignore[no-untyped-def]
-    for text in range(len(offsets) - 1):
-        for at in range(offsets[text], offsets[text + 1]):
+def _append(values, lengths, result, nexts):  # type: ignore[no-untyped-def]
+    at = 0
+    for text in range(len(lengths)):
+        for _ in range(lengths[text]):
             result[nexts[text]] = values[at]
             nexts[text] += 1
+            at += 1
 
 
 @njit(cache=True, nogil=True)
@@ -318,19 +380,55 @@ def _meet(buckets, offsets, members, starts, first, last, least):  # type: ignor
 
 
 @njit(cache=True, nogil=True)
-def _runs(keys):  # type: ignore[no-untyped-def]
-    """Distinct values of sorted keys, and how often each occurs."""
-    found = 0
-    for at in range(len(keys)):
-        found += at == 0 or keys[at] != keys[at - 1]
-    distinct, counts = np.empty(found, keys.dtype), np.zeros(found, np.int64)
-    found = 0
-    for at in range(len(keys)):
-        if at == 0 or keys[at] != keys[at - 1]:
-            distinct[found] = keys[at]
-            found += 1
-        counts[found - 1] += 1
-    return distinct, counts
+def _close(  # type: ignore[no-untyped-def]
+    buckets, offsets, members, starts, first, last, sizes, floor
+):
+    """Packed pairs, looked for only in the smallest buckets of each text (a prefix filter).
+
+    Two lists that share `need` of n values share one of any n - need + 1 (Chaudhuri, Ganti and
+    Kaushik 2006, "A primitive operator for similarity joins in data cleaning").
+    """
+    counts, others = np.zeros(last, np.int32), np.empty(last, np.int32)
+    keys, found = np.empty(1 << 12, np.uint64), 0
+    for text in range(first, last):
+        mine = buckets[offsets[text] : offsets[text + 1]]
+        need = np.int64(np.ceil(floor * sizes[text]))
+        largest = _enough(mine, starts, len(mine) - max(need, 1) + 1)
+        n = 0
+        for bucket in mine:
+            if starts[bucket + 1] - starts[bucket] > largest:
+                continue
+            for other in members[starts[bucket] : starts[bucket + 1]]:
+                if other >= text:
+                    break
+                if counts[other] == 0:
+                    others[n], counts[other] = other, 1
+                    n += 1
+        for bucket in mine[: len(mine) if n else 0]:
+            for other in members[starts[bucket] : starts[bucket + 1]]:
+                if other >= text:
+                    break
+                counts[other] += np.int32(counts[other] > 0)
+        if found + n > len(keys):
+            keys = np.concatenate((keys, np.empty(len(keys) + n, np.uint64)))
+        for other in others[:n]:
+            shared, counts[other] = counts[other] - 1, 0
+            keys[found] = (np.uint64(other) << _S32) | np.uint64(text)
+            found += shared >= floor * (sizes[other] + sizes[text] - shared)
+    return keys[:found].copy()
+
+
+@njit(cache=True, nogil=True)
+def _enough(mine, starts, least):  # type: ignore[no-untyped-def]
+    """Size up to which so many of the buckets are, or a power of two above it; 0 for none."""
+    if least <= 0:
+        return 0
+    largest, within = 1, 0
+    while within < least:
+        largest, within = 2 * largest, 0
+        for bucket in mine:
+            within += starts[bucket + 1] - starts[bucket] <= largest
+    return largest
 
 
 @njit(cache=True, nogil=True)

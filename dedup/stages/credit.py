@@ -215,8 +215,9 @@ _REPORTERS_PATTERN = re.compile(rf"(?s:{_REPORTERS})\Z")
 
 # --- which texts are looked at ----------------------------------------------------------------
 
-# Every hint at a head has one of these bytes: ( [ / = or the first of （ 【 ［ 新 Р.
-_OPENING = (*b"([/=", 0xEF, 0xE3, 0xE6, 0xD0)
+# Every hint at a head has one of these bytes, or characters, of which the last two are looked at.
+_OPENING = tuple(b"([/=")
+_ROUND, _LENS, _SQUARE, _XIN, _ER = (tuple(mark.encode()[-2:]) for mark in "（【［新Р")
 # Every closing credit holds one of these, or ends with a name.
 _SIGNS = _BY, _IN, _CONTRIBUTED, _COPYRIGHT, _C_SIGN, _C_LOWER, _C_UPPER = tuple(
     tuple(word.encode())
@@ -284,6 +285,9 @@ def _may_open(head):  # type: ignore[no-untyped-def]
     for i in range(len(head)):
         for byte in _OPENING:
             found |= head[i] == byte
+    for end in range(np.uint64(2), np.uint64(len(head) + 1)):
+        found |= _ends(head, end, _ROUND) | _ends(head, end, _LENS) | _ends(head, end, _SQUARE)
+        found |= _ends(head, end, _XIN) | _ends(head, end, _ER)
     return found
 
 
@@ -291,7 +295,7 @@ def _may_open(head):  # type: ignore[no-untyped-def]
 def _has_sign(piece):  # type: ignore[no-untyped-def]
     """Whether a sign stands there that ends behind the first `_SIGN_BYTES`."""
     found = False
-    for end in range(_SIGN_BYTES + 1, len(piece) + 1):
+    for end in range(np.uint64(_SIGN_BYTES + 1), np.uint64(len(piece) + 1)):
         found |= _ends(piece, end, _BY) | _ends(piece, end, _IN) | _ends(piece, end, _CONTRIBUTED)
         found |= _ends(piece, end, _COPYRIGHT) | _ends(piece, end, _C_SIGN)
         found |= _ends(piece, end, _C_LOWER) | _ends(piece, end, _C_UPPER)
@@ -302,7 +306,7 @@ def _has_sign(piece):  # type: ignore[no-untyped-def]
 def _ends(piece, end, word):  # type: ignore[no-untyped-def]
     same = True
     for i in range(len(word)):
-        same &= piece[end - len(word) + i] == word[i]
+        same &= piece[end - np.uint64(len(word) - i)] == word[i]
     return same
 
 
@@ -328,7 +332,8 @@ def _is_white(first, second, third):  # type: ignore[no-untyped-def]
     """Whether bytes may end white space, or are a wide bracket."""
     if first == 0xE2:
         return second in (0x80, 0x81) and not 0x8B <= third < 0xA8
-    return second == 0xC2 or (first, second) in ((0xE1, 0x9A), (0xE3, 0x80), (0xEF, 0xBC))
+    wide = (first, second, third) in ((0xE3, 0x80, 0x80), (0xEF, 0xBC, 0x89))
+    return wide or second == 0xC2 or (first, second) == (0xE1, 0x9A)
 
 
 @njit(cache=True, nogil=True)

@@ -29,7 +29,8 @@ _LOOKED_AT = np.zeros(256, np.uint8)
 _LOOKED_AT[[0x22, 0x27, 0xC2, 0xE2, 0xE3]] = _MARKS
 _LOOKED_AT[[0x0A, 0x40]] = _LINE_END, _AT
 
-_ONE = np.uint64(1)
+# Bytes in which marks are looked for at once, less one.
+_ONE, _BLOCK = np.uint64(1), np.uint64(63)
 
 _NONE, _OPEN, _CLOSE, _EITHER, _LOW, _OPEN_ONE, _CLOSE_ONE, _EITHER_ONE = range(8)
 
@@ -167,6 +168,32 @@ def _opens(kind, after_space, before_letter):  # type: ignore[no-untyped-def]
     return kind in (_OPEN, _LOW)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _next(text, place, wanted):  # type: ignore[no-untyped-def]
+    """The first byte from `place` on that is looked at; where there is none, the text's end."""
+    end = np.uint64(len(text))
+    while place < end:
+        stop = min((place | _BLOCK) + _ONE, end)
+        if wanted & _LINE_END or _has_mark(text[place:stop]):
+            while place < stop and _LOOKED_AT[text[place]] & wanted == 0:
+                place += _ONE
+            if place < stop:
+                break
+        place = stop
+    return place
+
+
+@njit(cache=True, nogil=True)
+def _has_mark(piece):  # type: ignore[no-untyped-def]
+    """Whether any byte may begin a mark or a handle; many are looked at at once."""
+    found = False
+    for i in range(len(piece)):
+        byte = piece[i]
+        found |= (byte == 0x22) | (byte == 0x27) | (byte == 0x40)
+        found |= (byte == 0xC2) | (byte == 0xE2) | (byte == 0xE3)
+    return found
+
+
 @njit(cache=True, nogil=True)
 def _mark_quotations(text, starts, marks):  # type: ignore[no-untyped-def]
     """Mark the tokens within quotation marks; whether there is "(@", without which no post.
@@ -176,8 +203,7 @@ def _mark_quotations(text, starts, marks):  # type: ignore[no-untyped-def]
     opened, start, token, signed, wanted = _NONE, 0, 0, False, _MARKS | _AT
     place, end = np.uint64(0), np.uint64(len(text))
     while True:
-        while place < end and _LOOKED_AT[text[place]] & wanted == 0:
-            place += _ONE
+        place = _next(text, place, wanted)
         if place == end:
             break
         at, byte = np.int64(place), text[place]

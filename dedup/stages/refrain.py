@@ -19,23 +19,22 @@ _LEAST_TIMES, _LONGEST_GAP, _LEAST_BYTES = 6, 60, 20
 _MOST = 0.75
 
 
-def inside(rolled: Ragged, starts: np.ndarray, ends: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def inside(tokens: Ragged, starts: np.ndarray, ends: np.ndarray, size: int) -> np.ndarray:
     """Which tokens stand from the first to the last of a refrain: bool, shape (n_tokens,).
 
     Parameters
     ----------
-    rolled : Ragged of uint64
-        Shingle hashes of each article in text order.
+    tokens : Ragged of uint32
     starts, ends : ndarray of int32, shape (n_tokens,)
         Bytes of each token in its text.
-    offsets : ndarray of int64, shape (n_articles + 1,)
-        Article `i` has the tokens `offsets[i]:offsets[i + 1]`.
+    size : int
+        Tokens that, coming back in the same order, are a refrain.
     """
-    result = np.zeros(len(starts), bool)
-    return _inside(rolled.values, rolled.offsets, starts, ends, offsets, result)
+    return _inside(*tokens, starts, ends, size, np.zeros(len(starts), bool))
 
 
-_PRIME = np.uint64(0x9E3779B97F4A7C15)
+_PRIME, _ONE = np.uint64(0x9E3779B97F4A7C15), np.uint64(1)
+_HALF, _BITS = np.uint64(32), np.uint64(64)
 
 
 @njit(cache=True, nogil=True)
@@ -47,38 +46,47 @@ def _table(bits):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _may_return(hashes, bits):  # type: ignore[no-untyped-def]
-    """Whether any hash may be there as often as a refrain: told by counts that several share."""
-    counts = np.zeros(1 << bits, np.uint8)
-    most = np.uint8(0)
-    for at in range(len(hashes)):
-        slot = (hashes[at] * _PRIME) >> np.uint64(64 - bits)
-        counts[slot] = min(counts[slot] + np.uint8(1), np.uint8(_LEAST_TIMES))
+def _may_return(tokens, size, bits, counts):  # type: ignore[no-untyped-def]
+    """Whether any run of tokens may be there as often as a refrain.
+
+    Told by its first, middle and last one alone, and by counts that several runs share.
+    """
+    counts[: 1 << bits] = 0
+    most, shift = np.uint8(0), _BITS - np.uint64(bits)
+    middle, last = tokens[size // 2 :], tokens[size - 1 :]
+    for at in range(len(last)):
+        ends = np.uint64(tokens[at]) ^ (np.uint64(last[at]) << _HALF)
+        slot = ((ends + middle[at]) * _PRIME) >> shift
+        counts[slot] += np.uint8(1)
         most = max(most, counts[slot])
-    return most == _LEAST_TIMES
+    return most >= _LEAST_TIMES
 
 
 @njit(cache=True, nogil=True)
-def _inside(rolled, rolled_offsets, starts, ends, offsets, result):  # type: ignore[no-untyped-def]
+def _inside(tokens, offsets, starts, ends, size, result):  # type: ignore[no-untyped-def]
     keys, last, first, times = _table(4)
+    counts = np.empty(len(keys), np.uint8)
     for article in range(len(offsets) - 1):
-        mine = rolled[rolled_offsets[article] : rolled_offsets[article + 1]]
         begin, end = offsets[article], offsets[article + 1]
-        size = end - begin - len(mine) + 1
+        mine = tokens[begin:end]
         bits = 4
-        while (1 << bits) < 2 * len(mine):
+        while (1 << bits) < 4 * len(mine):
             bits += 1
-        if not _may_return(mine, bits):
-            continue
-        if len(times) < 1 << bits:
+        if len(counts) < 1 << bits:
             keys, last, first, times = _table(bits)
+            counts = np.empty(len(keys), np.uint8)
+        if len(mine) < size or not _may_return(mine, size, bits, counts):
+            continue
         times[: 1 << bits] = 0
-        for at in range(len(mine)):
-            slot = np.int64((mine[at] * _PRIME) >> np.uint64(64 - bits))
-            while times[slot] > 0 and keys[slot] != mine[at]:
+        for at in range(len(mine) - size + 1):
+            key = np.uint64(0)
+            for place in range(at, at + size):
+                key = (key + mine[place] + _ONE) * _PRIME
+            slot = np.int64(key >> (_BITS - np.uint64(bits)))
+            while times[slot] > 0 and keys[slot] != key:
                 slot = (slot + 1) & ((1 << bits) - 1)
             if times[slot] == 0 or at - last[slot] > _LONGEST_GAP:
-                keys[slot], first[slot], times[slot] = mine[at], at, 0
+                keys[slot], first[slot], times[slot] = key, at, 0
             times[slot] += 1
             last[slot] = at
             length = ends[begin + at + size - 1] - starts[begin + at]

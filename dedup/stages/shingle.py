@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from dedup.ragged import Ragged
+from dedup.ragged import Located, Ragged
 
 
 class Counted(NamedTuple):
@@ -41,6 +41,24 @@ class Counted(NamedTuple):
     places: np.ndarray
 
 
+class Words(NamedTuple):
+    """Words of a batch of articles, in the order in which they first come.
+
+    Attributes
+    ----------
+    words : Ragged of uint32
+        Distinct packed tokens of each article.
+    counts : ndarray of uint8
+        How often each of `words.values` stands in its article, 255 for more.
+    own : ndarray of bool
+        Whether it does so as one of the article's own.
+    """
+
+    words: Ragged
+    counts: np.ndarray
+    own: np.ndarray
+
+
 class Rest(NamedTuple):
     """What template leaves of a batch of articles.
 
@@ -56,24 +74,37 @@ class Rest(NamedTuple):
     body: np.ndarray
 
 
-def shortened(hashes: np.ndarray) -> np.ndarray:
-    """Token hashes (uint64) of which no more is left than :func:`packed` keeps."""
-    return unpacked(((hashes >> _S32) & ~_ONE | (hashes & _ONE)).astype(np.uint32))
-
-
 def packed(hashes: np.ndarray) -> np.ndarray:
-    """Shortened token hashes as they lie in files: uint32."""
+    """Token hashes of 32 bits (uint32) from those that :func:`unpacked` has spread."""
     return (hashes * _NARROW).astype(np.uint32)
 
 
 def unpacked(stored: np.ndarray) -> np.ndarray:
-    """Token hashes (uint64) as of :func:`shortened` from those in a file."""
+    """Token hashes spread over 64 bits (uint64) from those of 32 bits; the lowest bit stays."""
     return stored * _WIDE
 
 
-def rolled(tokens: Ragged, size: int) -> Ragged:
-    """Shingle hashes (uint64) of each article in text order; the first is of its first tokens."""
-    return Ragged(*_roll(tokens.values, tokens.offsets, size))
+def rolled(tokens: Ragged | Located, size: int) -> Ragged:
+    """Shingle hashes (uint64) of each article in text order; the first is of its first tokens.
+
+    Parameters
+    ----------
+    tokens : Ragged or Located of uint32 or uint64
+        Packed tokens, or unpacked ones; both have the same shingles.
+    size : int
+        Tokens per shingle.
+    """
+    return lowest(tokens, size, 2**64 - 1)
+
+
+def lowest(tokens: Ragged | Located, size: int, last: int) -> Ragged:
+    """Those of :func:`rolled` that are at most `last`."""
+    lengths = tokens.lengths
+    starts = tokens.offsets[:-1] if isinstance(tokens, Ragged) else tokens.starts
+    values, offsets = np.empty(lengths.sum(), np.uint64), np.zeros(len(lengths) + 1, np.int64)
+    factor = _WIDE if tokens.values.dtype == np.uint32 else _ONE
+    _lowest(tokens.values, starts, lengths, size, factor, np.uint64(last), values, offsets)
+    return Ragged(values[: offsets[-1]], offsets)
 
 
 def shingle_sets(tokens: Ragged, size: int) -> Ragged:
@@ -86,23 +117,74 @@ def sets(lists: Ragged) -> Ragged:
     return Ragged(*_sorted_sets(*lists))
 
 
-def without(rolled: Ragged, template: Ragged, tokens: np.ndarray, size: int) -> Rest:
+def laid_out(tokens: Ragged | Located, template: Ragged, size: int) -> Rest:
     """What template leaves.
 
     Parameters
     ----------
-    rolled : Ragged of uint64
+    tokens : Ragged or Located of uint32 or uint64
         As of :func:`rolled`.
     template : Ragged of uint64
         Distinct shingle hashes of each article that are template.
-    tokens : ndarray of int64, shape (n_articles + 1,)
-        Article `i` has the tokens `tokens[i]:tokens[i + 1]`.
     size : int
         Tokens per shingle.
     """
-    kept, body = rolled.values.copy(), np.ones(tokens[-1], bool)
-    _without(kept, rolled.offsets, *template, tokens, size, body)
-    return Rest(rolled._replace(values=kept), body)
+    rest = room(tokens.lengths, size)
+    lay_out(tokens, template, size, rest)
+    return rest
+
+
+def room(lengths: np.ndarray, size: int) -> Rest:
+    """Room for what is left of articles of so many tokens; see :func:`lay_out`."""
+    counts = np.where(lengths < size, np.minimum(lengths, 1), lengths - size + 1)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    return Rest(Ragged(np.empty(offsets[-1], np.uint64), offsets), np.empty(lengths.sum(), bool))
+
+
+def lay_out(tokens: Ragged | Located, template: Ragged, size: int, rest: Rest) -> None:
+    """Write what is left, as of :func:`laid_out`, into the room for it, or a part of that."""
+    starts = tokens.offsets[:-1] if isinstance(tokens, Ragged) else tokens.starts
+    factor = _WIDE if tokens.values.dtype == np.uint32 else _ONE
+    rest.body[:] = True
+    _lay_out(
+        tokens.values, starts, tokens.lengths, *template, size, factor, *rest.shingles, rest.body
+    )
+
+
+def left(tokens: Ragged, template: Ragged, size: int) -> Rest:
+    """What template leaves, as :func:`laid_out`, but the shingles without those that are 0.
+
+    Parameters
+    ----------
+    tokens : Ragged of uint32
+        Packed.
+    template : Ragged of uint64
+        Distinct shingle hashes of each article that are template.
+    size : int
+        Tokens per shingle.
+    """
+    kept, offsets = np.empty(len(tokens.values), np.uint64), np.zeros_like(tokens.offsets)
+    body = np.ones(len(tokens.values), bool)
+    _leave(*tokens, *template, size, kept, offsets, body)
+    return Rest(Ragged(kept[: offsets[-1]], offsets), body)
+
+
+def words(tokens: Ragged, body: np.ndarray, own: np.ndarray) -> Words:
+    """Words of the body of each article.
+
+    Parameters
+    ----------
+    tokens : Ragged of uint32
+        Packed.
+    body, own : ndarray of bool, shape (n_tokens,)
+        Tokens that are read, and those of them that are the article's own.
+    """
+    # One more than there are, because what may be new is written before it is known whether it is.
+    room, offsets = len(body) + 1, np.zeros_like(tokens.offsets)
+    found, counts, owned = np.empty(room, np.uint32), np.zeros(room, np.uint8), np.zeros(room, bool)
+    _tell_words(*tokens, body, own, found, offsets, counts, owned)
+    each = slice(offsets[-1])
+    return Words(Ragged(found[each], offsets), counts[each], owned[each])
 
 
 def counted(tokens: Ragged, body: np.ndarray, own: np.ndarray) -> Counted:
@@ -123,20 +205,29 @@ def counted(tokens: Ragged, body: np.ndarray, own: np.ndarray) -> Counted:
     return Counted(Ragged(words[:found], offsets), counts[:found], owned[:found], places)
 
 
-def text_hashes(tokens: Ragged) -> np.ndarray:
-    """Hash of each article's tokens, or marks on them, in order: uint64, shape (n_articles,).
+def text_hashes(tokens: Ragged, quoted: Ragged) -> np.ndarray:
+    """Hash of each article's tokens and marks on them, in order: uint64, shape (n_articles,).
 
     Equal for texts that are the same after normalisation; 0 for a text without tokens.
+
+    Parameters
+    ----------
+    tokens : Ragged of uint32
+    quoted : Ragged of uint8
     """
-    return _sequence_hashes(tokens.values, tokens.offsets)
+    return _sequence_hashes(*tokens, _WIDE) ^ _sequence_hashes(*quoted, _ONE)
 
 
 _WIDE = np.uint64(0x9E3779B97F4A7C15)
 _NARROW = np.uint64(pow(int(_WIDE), -1, 1 << 64))
 _ONE = np.uint64(1)
 _BASE = np.uint64(0xD6E8FEB86659FD93)
+_BASE_2, _BASE_4 = (np.uint64(pow(int(_BASE), n, 1 << 64)) for n in (2, 4))
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+# Shingles that are rolled at a time, in a near cache.
+_ROLLED = 1024
 _S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
 
 
 @njit(cache=True, nogil=True)
@@ -148,26 +239,35 @@ def _mix(state):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _roll(hashes, offsets, size):  # type: ignore[no-untyped-def]
-    n = len(offsets) - 1
-    rolled = np.empty(len(hashes), np.uint64)
-    rolled_offsets = np.zeros(n + 1, np.int64)
-    oldest = np.uint64(1)
-    for _ in range(size):
-        oldest *= _BASE
-    count = 0
-    for article in range(n):
-        begin, end = offsets[article], offsets[article + 1]
-        state = np.uint64(0)
-        for at in range(begin, end):
-            state = state * _BASE + hashes[at]
-            if at - begin >= size:
-                state -= hashes[at - size] * oldest
-            if at - begin >= size - 1 or at == end - 1:
-                rolled[count] = _mix(state)
-                count += 1
-        rolled_offsets[article + 1] = count
-    return rolled[:count], rolled_offsets
+def _lowest(tokens, starts, lengths, size, factor, last, result, offsets):  # type: ignore[no-untyped-def]
+    rolled, count = np.empty(_ROLLED, np.uint64), np.uint64(0)
+    for article in range(len(starts)):
+        mine = tokens[starts[article] : starts[article] + lengths[article]]
+        width = min(size, len(mine))
+        for begin in range(0, min(len(mine) - width + 1, len(mine)), _ROLLED):
+            piece = mine[begin : begin + _ROLLED + width - 1]
+            for i in range(_roll(piece, width, factor, rolled)):
+                result[count] = rolled[i]
+                count += np.uint64(rolled[i] <= last)
+        offsets[article + 1] = count
+
+
+@njit(cache=True, nogil=True)
+def _roll(tokens, size, factor, result):  # type: ignore[no-untyped-def]
+    """Write the hashes of all shingles of `size` tokens, of which there are as many; their number.
+
+    Token by token (Horner's rule), but all shingles side by side: none waits for another.
+    """
+    count = min(len(tokens) - size + 1, len(tokens))  # none of no tokens
+    rolled = result[:count]
+    rolled[:] = 0
+    for place in range(size):
+        added = tokens[place : place + count]
+        for i in range(count):
+            rolled[i] = rolled[i] * _BASE + added[i]
+    for i in range(count):
+        rolled[i] = _mix(rolled[i] * factor)
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -187,33 +287,126 @@ def _slot(keys, owners, bits, article, key):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _without(  # type: ignore[no-untyped-def]
-    rolled, offsets, template, template_offsets, tokens, size, body
-):
-    bits = 8
-    keys, owners, is_template = _table(bits)
+def _bits_for(entries):  # type: ignore[no-untyped-def]
+    """Of a table that is at most half full."""
+    bits = 4
+    while (1 << bits) < 2 * entries:
+        bits += 1
+    return bits
+
+
+@njit(cache=True, nogil=True)
+def _clear_bits(entries):  # type: ignore[no-untyped-def]
+    """Of a table that is at most a quarter full: that two meet in a slot cannot be foretold."""
+    return _bits_for(2 * entries)
+
+
+@njit(cache=True, nogil=True)
+def _clear(rolled, known, size, keys, marks, body):  # type: ignore[no-untyped-def]
+    """Set to 0 the shingles of an article that are known or came before; their tokens are no body.
+
+    `keys` and `marks` are a hash table; a mark is 0 in a free slot and 2 where the key is known.
+    """
+    bits = _clear_bits(len(rolled) + len(known))
+    shift, last = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
+    marks[: 1 << bits] = 0
+    for value in known:
+        slot = value >> shift
+        while marks[slot]:
+            slot = (slot + _ONE) & last
+        keys[slot], marks[slot] = value, 2
+    covered = 0
+    for at in range(len(rolled)):
+        value = rolled[at]
+        slot = value >> shift
+        while (marks[slot] != 0) & (keys[slot] != value):
+            slot = (slot + _ONE) & last
+        if marks[slot] == 0:
+            keys[slot], marks[slot] = value, 1
+            continue
+        rolled[at] = 0
+        if marks[slot] == 2:
+            for token in range(max(covered, at), min(at + size, len(body))):
+                body[token] = False
+            covered = at + size
+
+
+@njit(cache=True, nogil=True)
+def _clear_table(offsets, template_offsets):  # type: ignore[no-untyped-def]
+    """Room for the largest table that :func:`_clear` needs."""
+    most = 0
     for article in range(len(offsets) - 1):
-        begin, end = tokens[article], tokens[article + 1]
+        most = max(
+            most,
+            offsets[article + 1]
+            - offsets[article]
+            + template_offsets[article + 1]
+            - template_offsets[article],
+        )
+    slots = 1 << _clear_bits(most)
+    return np.empty(slots, np.uint64), np.empty(slots, np.uint8)
+
+
+@njit(cache=True, nogil=True)
+def _lay_out(  # type: ignore[no-untyped-def]
+    tokens, starts, lengths, template, template_offsets, size, factor, result, offsets, body
+):
+    keys, marks = _clear_table(offsets, template_offsets)
+    first = 0
+    for article in range(len(starts)):
+        mine = tokens[starts[article] : starts[article] + lengths[article]]
         known = template[template_offsets[article] : template_offsets[article + 1]]
-        if (1 << bits) < 2 * (end - begin + len(known)):
-            while (1 << bits) < 2 * (end - begin + len(known)):
-                bits += 1
-            keys, owners, is_template = _table(bits)
-        for value in known:
-            slot = _slot(keys, owners, bits, article, value)
-            keys[slot], owners[slot], is_template[slot] = value, article, 1
-        covered = begin
+        part = result[offsets[article] : offsets[article + 1]]
+        _roll(mine, min(size, len(mine)), factor, part)
+        _clear(part, known, size, keys, marks, body[first : first + len(mine)])
+        first += len(mine)
+
+
+@njit(cache=True, nogil=True)
+def _leave(  # type: ignore[no-untyped-def]
+    tokens, offsets, template, template_offsets, size, kept, kept_offsets, body
+):
+    keys, marks = _clear_table(offsets, template_offsets)
+    rolled = np.empty(len(keys), np.uint64)
+    count = 0
+    for article in range(len(offsets) - 1):
+        begin, end = offsets[article], offsets[article + 1]
+        known = template[template_offsets[article] : template_offsets[article + 1]]
+        part = rolled[: _roll(tokens[begin:end], min(size, end - begin), _WIDE, rolled)]
+        _clear(part, known, size, keys, marks, body[begin:end])
+        for value in part:
+            kept[count] = value
+            count += value != 0
+        kept_offsets[article + 1] = count
+
+
+@njit(cache=True, nogil=True)
+def _tell_words(tokens, offsets, body, own, words, word_offsets, counts, owned):  # type: ignore[no-untyped-def]
+    # A slot has a token in its upper half and its place, counted from 1, in the lower; it is free
+    # while that is of an article before.
+    table = np.zeros(1 << _bits_for(np.diff(offsets).max() if len(offsets) > 1 else 0), np.uint64)
+    count = np.uint64(0)
+    for article in range(len(offsets) - 1):
+        before = count
+        bits = _bits_for(offsets[article + 1] - offsets[article])
+        shift, last = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
         for at in range(offsets[article], offsets[article + 1]):
-            slot = _slot(keys, owners, bits, article, rolled[at])
-            if owners[slot] != article:
-                keys[slot], owners[slot], is_template[slot] = rolled[at], article, 0
+            if not body[at]:
                 continue
-            rolled[at] = 0
-            if is_template[slot]:
-                first = begin + at - offsets[article]
-                for token in range(max(covered, first), min(first + size, end)):
-                    body[token] = False
-                covered = first + size
+            token = np.uint64(tokens[at])
+            slot = (token * _WIDE) >> shift
+            while (table[slot] & _LOW > before) & (table[slot] >> _S32 != token):
+                slot = (slot + _ONE) & last
+            # Whether a word is new cannot be foretold, so nothing branches on it.
+            known = table[slot] & _LOW
+            words[count] = tokens[at]
+            count += np.uint64(known <= before)
+            place = known if known > before else count
+            table[slot] = (token << _S32) | place
+            place -= _ONE
+            counts[place] += np.uint8(counts[place] < 255)
+            owned[place] |= own[at]
+        word_offsets[article + 1] = count
 
 
 @njit(cache=True, nogil=True)
@@ -243,12 +436,18 @@ def _count(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _sequence_hashes(hashes, offsets):  # type: ignore[no-untyped-def]
+def _sequence_hashes(values, offsets, factor):  # type: ignore[no-untyped-def]
+    """Polynomials in the values, each times the factor; four at a time, for one waits for none."""
     result = np.empty(len(offsets) - 1, np.uint64)
     for article in range(len(result)):
-        state = np.uint64(1 if offsets[article] < offsets[article + 1] else 0)
-        for at in range(offsets[article], offsets[article + 1]):
-            state = state * _BASE + np.uint64(hashes[at])
+        mine = values[offsets[article] : offsets[article + 1]]
+        state, fours = np.uint64(1 if len(mine) else 0), len(mine) & ~3
+        for at in range(0, fours, 4):
+            first = np.uint64(mine[at]) * _BASE + np.uint64(mine[at + 1])
+            second = np.uint64(mine[at + 2]) * _BASE + np.uint64(mine[at + 3])
+            state = state * _BASE_4 + (first * _BASE_2 + second) * factor
+        for at in range(fours, len(mine)):
+            state = state * _BASE + np.uint64(mine[at]) * factor
         result[article] = _mix(state)
     return result
 
@@ -257,8 +456,8 @@ def _sequence_hashes(hashes, offsets):  # type: ignore[no-untyped-def]
 def _sorted_sets(values, offsets):  # type: ignore[no-untyped-def]
     """Sorted distinct values of each article, and their offsets.
 
-    Hashes are uniform, so scattering n of them over about n buckets by their top bits leaves an
-    insertion sort almost nothing to do: linear time without comparisons of far values.
+    Hashes are uniform up to some bound, so scattering n of them over about n buckets by their top
+    bits leaves an insertion sort almost nothing to do: linear time, and no far values compared.
     """
     n = len(offsets) - 1
     longest = 0
@@ -291,7 +490,12 @@ def _scatter(part, result, starts):  # type: ignore[no-untyped-def]
     bits = 1
     while (1 << bits) < n:
         bits += 1
-    shift = np.uint64(64 - bits)
+    largest = np.uint64(1)
+    for value in part:
+        largest = max(largest, value)
+    shift = np.uint64(0)  # past the zeros that all of them begin with
+    while largest >> shift >= np.uint64(1 << bits):
+        shift += _ONE
     starts[: (1 << bits) + 1] = 0
     for value in part:
         starts[np.int64(value >> shift) + 1] += 1

@@ -49,20 +49,46 @@ _MIX_1, _MIX_2 = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)
 _S13, _S16 = np.uint32(13), np.uint32(16)
 
 
+# Shingles that are permuted in one pass over the signature.
+_ABREAST = 8
+
+
 @njit(cache=True, nogil=True)
 def _sign(values, offsets, factors, summands):  # type: ignore[no-untyped-def]
-    n, num_perm = len(offsets) - 1, len(factors)
-    signatures = np.empty((n, num_perm), np.uint32)
+    n = len(offsets) - 1
+    signatures = np.full((n, len(factors)), np.uint32(0xFFFFFFFF))
+    mixed = np.empty(_ABREAST, np.uint32)
     for article in range(n):
-        signature = signatures[article]
-        signature[:] = np.uint32(0xFFFFFFFF)
-        for at in range(offsets[article], offsets[article + 1]):
-            # MurmurHash3's finalizer, which datasketch applies once before the permutations.
-            mixed = np.uint32(values[at] & np.uint64(0xFFFFFFFF))
-            mixed = np.uint32((mixed ^ (mixed >> _S16)) * _MIX_1)
-            mixed = np.uint32((mixed ^ (mixed >> _S13)) * _MIX_2)
-            mixed = np.uint32(mixed ^ (mixed >> _S16))
-            for k in range(num_perm):
-                permuted = np.uint32(factors[k] * mixed + summands[k])
-                signature[k] = min(signature[k], permuted)
+        signature, end = signatures[article], offsets[article + 1]
+        for begin in range(offsets[article], end, _ABREAST):
+            for i in range(_ABREAST):  # the last one again where there are no more
+                mixed[i] = _mix(values[min(begin + i, end - 1)])
+            _permute(mixed, factors, summands, signature)
     return signatures
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _mix(value):  # type: ignore[no-untyped-def]
+    """MurmurHash3's finalizer, which datasketch applies once before the permutations."""
+    mixed = np.uint32(value & np.uint64(0xFFFFFFFF))
+    mixed = np.uint32((mixed ^ (mixed >> _S16)) * _MIX_1)
+    mixed = np.uint32((mixed ^ (mixed >> _S13)) * _MIX_2)
+    return np.uint32(mixed ^ (mixed >> _S16))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _permute(mixed, factors, summands, signature):  # type: ignore[no-untyped-def]
+    """Lower each value of the signature to the least of some permuted shingles.
+
+    They are named one by one, so that they lie in registers while the signature goes by.
+    """
+    a, b, c, d = mixed[0], mixed[1], mixed[2], mixed[3]
+    e, f, g, h = mixed[4], mixed[5], mixed[6], mixed[7]
+    for k in range(len(signature)):
+        times, plus = factors[k], summands[k]
+        first = min(np.uint32(times * a + plus), np.uint32(times * b + plus))
+        second = min(np.uint32(times * c + plus), np.uint32(times * d + plus))
+        third = min(np.uint32(times * e + plus), np.uint32(times * f + plus))
+        fourth = min(np.uint32(times * g + plus), np.uint32(times * h + plus))
+        least = min(min(first, second), min(third, fourth))
+        signature[k] = min(signature[k], least)

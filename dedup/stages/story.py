@@ -77,7 +77,7 @@ class Profiles(NamedTuple):
     Attributes
     ----------
     terms : Ragged of int32
-        Of each cluster's heaviest words those that another cluster has: their slots, rising.
+        Of each cluster's heaviest words those that another cluster has: their slots.
     weights : ndarray of float32, shape (n_terms,)
         Weight of each of `terms.values`. Together with the words that no other cluster has, those
         of one cluster have the length 1.
@@ -157,25 +157,26 @@ class Pairs(NamedTuple):
     cosine: np.ndarray
 
 
-def heaviest(words: Ragged, counts: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
-    """Which words of each text are the `LONGEST` heaviest, of equal ones those first in the list.
+def heaviest(offsets: np.ndarray, counts: np.ndarray, frequencies: np.ndarray) -> Ragged:
+    """Where the `LONGEST` heaviest words of each text are, of equal ones those first in the list.
 
     Parameters
     ----------
-    words : Ragged of uint64
-        Distinct words of each text.
-    counts : ndarray of uint32
-        How often each of `words.values` stands in its text.
-    frequencies : ndarray of float64
-        Share of tokens, 0 to 1, that each of them has in the language at large.
+    offsets : ndarray of int64, shape (n_texts + 1,)
+        Text `i` has the words `offsets[i]:offsets[i + 1]`.
+    counts : ndarray of uint8, shape (n_words,)
+        How often each stands in its text.
+    frequencies : ndarray of float64, shape (n_words,)
+        Share of tokens, 0 to 1, that each has in the language at large.
 
     Returns
     -------
-    ndarray of bool, shape (n_values,)
+    Ragged of int64
+        Rising.
     """
-    mask = np.empty(len(counts), bool)
-    _mask_heaviest(words.offsets, counts, frequencies, mask)
-    return mask
+    places, found = np.empty(len(counts), np.int64), np.zeros_like(offsets)
+    _find_heaviest(offsets, counts, frequencies, places, found)
+    return Ragged(places[: found[-1]], found)
 
 
 def expected(frequencies: np.ndarray) -> np.ndarray:
@@ -237,9 +238,7 @@ def profiles(
     offsets, least = np.zeros(len(bounds), np.int64), np.zeros(len(bounds) - 1, np.float32)
     result = offsets, kept, kept_weights, least.view(np.int32)
     _profiles(*words, terms, weights, bounds, given.found, result)
-    used = slice(0, offsets[-1])
-    # Copied, so that the room that was not needed is given back.
-    return Profiles(Ragged(kept[used].copy(), offsets), kept_weights[used].copy(), least)
+    return Profiles(Ragged(kept[: offsets[-1]], offsets), kept_weights[: offsets[-1]], least)
 
 
 def reach(hours: np.ndarray, window: float) -> Reach:
@@ -274,8 +273,8 @@ def indices(given: Iterable[Profiles], far: Reach, length: int) -> Iterator[Inde
         Clusters that are compared at a time, at least; decides nothing but time and memory.
     """
     before = None
-    for piece in _gathered(given, length):
-        before = _index(before, piece, far)
+    for pieces in _gathered(given, length):
+        before = _index(before, pieces, far)
         yield before
 
 
@@ -308,29 +307,30 @@ def _joined(pieces: list[Profiles]) -> Profiles:
     )
 
 
-def _gathered(given: Iterable[Profiles], length: int) -> Iterator[Profiles]:
+def _gathered(given: Iterable[Profiles], length: int) -> Iterator[list[Profiles]]:
     """Profiles of so many clusters at a time, at least; the last fewer."""
-    pieces, clusters = [_NOTHING], 0
+    pieces, clusters = list[Profiles](), 0
     for piece in given:
         pieces.append(piece)
         clusters += len(piece.least)
         if clusters >= length:
-            yield _joined(pieces)
-            pieces, clusters = [_NOTHING], 0
+            yield pieces
+            pieces, clusters = [], 0
     if clusters:
-        yield _joined(pieces)
+        yield pieces
 
 
-def _index(before: Index | None, new: Profiles, far: Reach) -> Index:
+def _index(before: Index | None, pieces: list[Profiles], far: Reach) -> Index:
     """Index of the clusters that follow those of another one."""
     start = before.stop if before else 0
-    stop = start + len(new.least)
+    stop = start + sum(len(piece.least) for piece in pieces)
     low = min(far.of_all_from(start), start)
     held, carried = _NOTHING, np.empty(0, np.uint64)
     if before:
         held = _part(before.profiles, slice(low - before.low, start - before.low))
         carried = before.carried
-    both = _joined([held, new])
+    both = _joined([held, *pieces])
+    new = _part(both, slice(start - low, stop - low))
     entries = np.concatenate([carried, np.empty(len(new.weights), np.uint64)])
     bounds = np.zeros(len(new.least) + 1, np.int64)
     _enter(*new.terms, new.weights, new.least, start - low, entries[len(carried) :], bounds)
@@ -434,13 +434,14 @@ _SPREAD, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 
 
 @njit(cache=True, nogil=True)
-def _mask_heaviest(offsets, counts, frequencies, mask):  # type: ignore[no-untyped-def]
+def _find_heaviest(offsets, counts, frequencies, places, found):  # type: ignore[no-untyped-def]
     logs = _logs()
     # Lists have few frequencies, so the logarithm of each is taken once, mostly.
     bits, shift = frequencies.view(np.uint64), np.uint64(64 - _MEMO_BITS)
     known = np.zeros(1 << _MEMO_BITS, np.uint64)
     squares = np.zeros(1 << _MEMO_BITS, np.float64)
-    weights = np.empty(np.diff(offsets).max() if len(offsets) > 1 else 0, np.float32)
+    most = np.diff(offsets).max() if len(offsets) > 1 else 0
+    weights, mask = np.empty(most, np.float32), np.empty(most, np.bool_)
     for text in range(len(offsets) - 1):
         start, end = offsets[text], offsets[text + 1]
         for at in range(start, end):
@@ -449,7 +450,13 @@ def _mask_heaviest(offsets, counts, frequencies, mask):  # type: ignore[no-untyp
                 known[place] = bits[at]
                 squares[place] = _idf(_at_large(frequencies[at])) ** 2
             weights[at - start] = logs[min(counts[at], np.uint32(63))] * squares[place]
-        _keep_heaviest(weights[: end - start].view(np.int32), mask[start:end])
+        _keep_heaviest(weights[: end - start].view(np.int32), mask)
+        count = found[text]
+        for at in range(end - start):
+            if mask[at]:
+                places[count] = start + at
+                count += 1
+        found[text + 1] = count
 
 
 @njit(cache=True, nogil=True)
@@ -510,19 +517,23 @@ def _profiles(  # type: ignore[no-untyped-def]
     size = np.max(offsets[bounds[1:]] - offsets[bounds[:-1]]) if len(bounds) > 1 else 0
     one, other, mask = _room(size), _room(size), np.empty(size, np.bool_)
     starts, order = np.empty(2 * size + 1, np.int32), np.empty(size, np.int32)
-    runs = np.empty(len(offsets), np.int64)
+    runs, once = np.empty(len(offsets), np.int64), np.ones(size, np.uint32)
     written = 0
     for cluster in range(len(bounds) - 1):
-        begin, texts, n = written, bounds[cluster + 1] - bounds[cluster], 0
-        for text in range(bounds[cluster], bounds[cluster + 1]):
-            first, end = offsets[text], offsets[text + 1]
-            _sort(words[first:end], starts, one[0][n:], order)
-            runs[text - bounds[cluster]] = n
-            for at in order[: end - first]:
-                one[1][n], one[2][n], one[3][n] = terms[first + at], weights[first + at], 1
-                n += 1
-        runs[texts] = n
-        (_, mine, heavy, having), n = _merged(runs, texts, one, other)
+        begin, texts = written, bounds[cluster + 1] - bounds[cluster]
+        first, n = offsets[bounds[cluster]], offsets[bounds[cluster + 1]] - offsets[bounds[cluster]]
+        mine, heavy, having = terms[first : first + n], weights[first : first + n], once
+        if texts > 1:
+            n = 0
+            for text in range(texts):
+                first, end = offsets[bounds[cluster] + text], offsets[bounds[cluster] + text + 1]
+                _sort(words[first:end], starts, one[0][n:], order)
+                runs[text] = n
+                for at in order[: end - first]:
+                    one[1][n], one[2][n], one[3][n] = terms[first + at], weights[first + at], 1
+                    n += 1
+            runs[texts] = n
+            (_, mine, heavy, having), n = _merged(runs, texts, one, other)
         _keep_heaviest(heavy[:n].view(np.int32), mask)
         total = 0.0
         for at in range(n):
@@ -626,17 +637,18 @@ def _post(entries, offsets, weights, start, nexts, begins, ends):  # type: ignor
         places[2 * at], posted[2 * at + 1] = place, weight
 
 
-@njit(cache=True, nogil=True)
-def _dot(terms, offsets, weights, i, j):  # type: ignore[no-untyped-def]
-    a, a_end, b, b_end = offsets[i], offsets[i + 1], offsets[j], offsets[j + 1]
-    total = 0.0
-    while a < a_end and b < b_end:
-        s, t = terms[a], terms[b]
-        if s == t:
-            total += np.float64(weights[a]) * np.float64(weights[b])
-        a += s <= t
-        b += t <= s
-    return min(total, 1.0)
+_ROOM, _STEP = 1 << 12, np.uint64(1)
+"""Slots for the terms of one cluster: so many that most of another's terms meet a free one."""
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _slot(own, term):  # type: ignore[no-untyped-def]
+    """Slot of a term, or the free one where it belongs (linear probing)."""
+    last = np.uint64(_ROOM - 1)
+    slot = np.uint64(term) & last
+    while own[slot] != term and own[slot] >= 0:
+        slot = (slot + _STEP) & last
+    return slot
 
 
 @njit(cache=True, nogil=True)
@@ -647,27 +659,47 @@ def _alike(  # type: ignore[no-untyped-def]
     low, start, begin, end = which
     places, posted = postings.view(np.uint32), postings.view(np.float32)
     sums, met = np.zeros(end - low, np.float32), np.empty(end - low + 1, np.uint32)
+    own, shares = np.full(_ROOM, -1, np.int32), np.zeros(_ROOM, np.float32)
     bar = np.float32(LEAST - 1e-4)
     left, right = [np.int32(0) for _ in range(0)], [np.int32(0) for _ in range(0)]
     cosine = [np.float32(0) for _ in range(0)]
     for place in range(begin, end):
-        count, lowest = 0, first[place] - low
+        count, lowest = np.uint64(0), np.uint64(first[place] - low)
         for proposal in range(bounds[place - start], bounds[place - start + 1]):
-            weight = posted[2 * ends[proposal] + 1]
-            for posting in range(ends[proposal] - 1, begins[proposal] - 1, -1):
-                other = places[2 * posting]
+            # Two numbers for each posting.
+            at, stop = np.uint64(2 * ends[proposal]), np.uint64(2 * begins[proposal])
+            weight = posted[at + _STEP]
+            while at > stop:
+                at -= np.uint64(2)
+                other = np.uint64(places[at])
                 if other < lowest:
                     break
+                before = sums[other]
                 met[count] = other
-                count += sums[other] == 0
-                sums[other] += weight * posted[2 * posting + 1]
+                count += np.uint64(before == 0)
+                sums[other] = before + weight * posted[at + _STEP]
+        close = np.uint64(0)
         for other in met[:count]:
-            alike = 0.0
-            if sums[other] >= bar:
-                alike = _dot(terms, offsets, weights, place - low, other)
+            met[close] = other
+            close += np.uint64(sums[other] >= bar)
             sums[other] = 0
+        if close == 0:
+            continue
+        mine = range(np.uint64(offsets[place - low]), np.uint64(offsets[place - low + 1]))
+        for at in mine:
+            slot = _slot(own, terms[at])
+            own[slot], shares[slot] = terms[at], weights[at]
+        for other in met[:close]:
+            alike = 0.0
+            for at in range(np.uint64(offsets[other]), np.uint64(offsets[other + _STEP])):
+                alike += np.float64(shares[_slot(own, terms[at])]) * np.float64(weights[at])
             if alike >= LEAST:
                 left.append(np.int32(low + other))
                 right.append(np.int32(place))
-                cosine.append(np.float32(alike))
+                cosine.append(np.float32(min(alike, 1.0)))
+        for at in mine:
+            slot = np.uint64(terms[at]) & np.uint64(_ROOM - 1)
+            while own[slot] >= 0:  # up to the end of its run, others of which lie there too
+                own[slot], shares[slot] = -1, 0
+                slot = (slot + _STEP) & np.uint64(_ROOM - 1)
     return np.array(left), np.array(right), np.array(cosine)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -29,24 +30,21 @@ _AFFIXES = re.compile(r"^the|(?:news|online|web)+$")
 
 
 class Repeats(NamedTuple):
-    """Shingles that repeat within their source, once for each article that holds them.
+    """Shingles that repeat within their source.
 
     Attributes
     ----------
-    values : ndarray of uint64, shape (n_repeats,)
-    owners : ndarray of int64, shape (n_repeats,)
-        Article of each.
-    keys : ndarray of int64, shape (n_repeats,)
-        Equal where shingle and source are equal; from 0 to `n_keys` - 1.
-    n_keys : int
+    shingles : ndarray of uint64, shape (n_repeats,)
+        Each once for each source in which it repeats.
+    members : Ragged of int64
+        Articles of the source that hold each, rising.
     """
 
-    values: np.ndarray
-    owners: np.ndarray
-    keys: np.ndarray
-    n_keys: int
+    shingles: np.ndarray
+    members: Ragged
 
 
+@lru_cache(maxsize=1 << 16)
 def outlet(name: str) -> str:
     """One key for an outlet however its name is spelt.
 
@@ -86,70 +84,75 @@ def count(
     counters : ndarray of uint8
         Fewer than 2^32; about two for each hash are enough.
     """
-    _count(*rolled, salts, np.uint64(span[0]), np.uint64(span[1]), floor, counters)
+    first, last = np.uint64(span[0]), np.uint64(span[1])
+    _count(*rolled, salts, first, last, np.uint8(floor), counters)
 
 
 def select(
     rolled: Ragged, salts: np.ndarray, span: tuple[int, int], floor: int, counters: np.ndarray
 ) -> Ragged:
-    """Sorted distinct hashes of each article whose counters have reached the floor.
+    """Hashes of each article whose counters have reached the floor, its salt mixed in (xor).
 
     Parameters as of :func:`count`. All that stand in so many articles of one salt are among them,
     and a few that do not.
     """
     first, last = np.uint64(span[0]), np.uint64(span[1])
-    return Ragged(*_select(*rolled, salts, first, last, floor, counters))
+    values, offsets = np.empty(len(rolled.values), np.uint64), np.zeros_like(rolled.offsets)
+    _select(*rolled, salts, first, last, np.uint8(floor), counters, values, offsets)
+    return Ragged(values[: offsets[-1]].copy(), offsets)
 
 
-def repeats(selected: Ragged, owners: np.ndarray, salts: np.ndarray) -> Repeats:
-    """The selected shingles of articles, numbered by shingle and salt.
+def repeats(selected: Ragged, salts: np.ndarray, floor: int) -> Repeats:
+    """What stands in so many articles of one salt.
 
     Parameters
     ----------
     selected : Ragged of uint64
         As of :func:`select`.
-    owners : ndarray of int64, shape (n_lists,)
-        Article of each list.
-    salts : ndarray of uint64, shape (n_lists,)
+    salts : ndarray of uint64, shape (n_articles,)
+    floor : int
     """
-    lengths = selected.lengths
-    keys, n_keys = number(selected.values ^ np.repeat(salts, lengths))
-    return Repeats(selected.values, np.repeat(owners, lengths), keys, n_keys)
+    keys, n_keys = number(selected.values)
+    counts = np.zeros(n_keys, np.int64)
+    _count_once(keys, selected.offsets, counts)
+    kept = counts >= floor
+    numbers = np.where(kept, np.cumsum(kept) - 1, -1)
+    offsets = np.zeros(np.count_nonzero(kept) + 1, np.int64)
+    np.cumsum(counts[kept], out=offsets[1:])
+    shingles, members = np.empty(len(offsets) - 1, np.uint64), np.empty(offsets[-1], np.int64)
+    _hold(*selected, salts, keys, numbers, offsets[:-1].copy(), shingles, members)
+    return Repeats(shingles, Ragged(members, offsets))
 
 
-def floors(found: Repeats, sources: np.ndarray, least: int, share: float) -> np.ndarray:
-    """How many articles or stories of its source each key must stand in to be template.
+def floors(sizes: np.ndarray, least: int, share: float) -> np.ndarray:
+    """How many articles or stories of its source each repeat must stand in to be template: int64.
 
     Parameters
     ----------
-    found : Repeats
-    sources : ndarray of int64, shape (n_articles,)
-        As `found` was made with.
+    sizes : ndarray of int64, shape (n_repeats,)
+        Articles of the repeat's source.
     least : int
     share : float
-        Share of the articles of the key's source, 0 to 1, that it must stand in as well.
-
-    Returns
-    -------
-    ndarray of int64, shape (n_keys,)
+        Share of the articles of its source, 0 to 1, that it must stand in as well.
     """
-    source = np.zeros(found.n_keys, np.int64)
-    source[found.keys] = sources[found.owners]
-    sizes = np.bincount(sources[sources >= 0], minlength=1)
-    return np.maximum(least, np.ceil(share * sizes)).astype(np.int64)[source]
-
-
-def members(found: Repeats) -> Ragged:
-    """Articles that hold each key: Ragged of int64."""
-    offsets = np.zeros(found.n_keys + 1, np.int64)
-    np.cumsum(np.bincount(found.keys, minlength=found.n_keys), out=offsets[1:])
-    return Ragged(found.owners[np.argsort(found.keys, kind="stable")], offsets)
+    return np.maximum(least, np.ceil(share * sizes)).astype(np.int64)
 
 
 def of_articles(found: Repeats, chosen: np.ndarray) -> Repeats:
-    """What the chosen articles (bool, shape (n_articles,)) hold of the repeats; keys stay."""
-    kept = chosen[found.owners]
-    return Repeats(found.values[kept], found.owners[kept], found.keys[kept], found.n_keys)
+    """The repeats as far as the chosen articles (bool, shape (n_articles,)) hold them."""
+    return found._replace(members=found.members.keep(chosen[found.members.values]))
+
+
+def left_out(found: Repeats, chosen: np.ndarray, n: int) -> Ragged:
+    """The chosen repeats (bool, shape (n_repeats,)) that each of `n` articles holds: sorted."""
+    order = np.flatnonzero(chosen)
+    order = order[np.argsort(found.shingles[order])]
+    offsets = np.zeros(n + 1, np.int64)
+    held = found.members.take(order)
+    np.cumsum(np.bincount(held.values, minlength=n), out=offsets[1:])
+    values = np.empty(offsets[-1], np.uint64)
+    _leave_out(found.shingles[order], *held, offsets[:-1].copy(), values)
+    return Ragged(values, offsets)
 
 
 def neighbours(left: np.ndarray, right: np.ndarray, n: int) -> Ragged:
@@ -267,32 +270,58 @@ def _count(values, offsets, salts, first, last, floor, counters):  # type: ignor
     size = np.uint64(len(counters))
     for article in range(len(offsets) - 1):
         for at in range(offsets[article], offsets[article + 1]):
-            if first <= values[at] <= last:
-                slot = _slot(values[at], salts[article], size)
-                counters[slot] += np.uint8(counters[slot] < floor)
+            slot = _slot(values[at], salts[article], size)
+            more = (counters[slot] < floor) & (first <= values[at] <= last)
+            counters[slot] += np.uint8(more)
 
 
 @njit(cache=True, nogil=True)
-def _select(values, offsets, salts, first, last, floor, counters):  # type: ignore[no-untyped-def]
-    size, found = np.uint64(len(counters)), 0
-    selected, selected_offsets = np.empty(len(values), np.uint64), np.zeros(len(offsets), np.int64)
+def _select(  # type: ignore[no-untyped-def]
+    values, offsets, salts, first, last, floor, counters, selected, selected_offsets
+):
+    size, found = np.uint64(len(counters)), np.uint64(0)
     for article in range(len(offsets) - 1):
-        start = found
         for at in range(offsets[article], offsets[article + 1]):
-            if first <= values[at] <= last:
-                slot = _slot(values[at], salts[article], size)
-                if counters[slot] >= floor:
-                    selected[found] = values[at]
-                    found += 1
-        mine = selected[start:found]
-        mine.sort()
-        kept = start
-        for at in range(start, found):
-            if at == start or selected[at] != selected[kept - 1]:
-                selected[kept] = selected[at]
-                kept += 1
-        found = selected_offsets[article + 1] = kept
-    return selected[:found].copy(), selected_offsets
+            slot = _slot(values[at], salts[article], size)
+            selected[found] = values[at] ^ salts[article]
+            found += np.uint64((counters[slot] >= floor) & (first <= values[at] <= last))
+        selected_offsets[article + 1] = found
+
+
+@njit(cache=True, nogil=True)
+def _count_once(keys, offsets, counts):  # type: ignore[no-untyped-def]
+    """Count the articles of each key; keys that an article has had before become -1."""
+    latest = np.full(len(counts), -1, np.int64)
+    for article in range(len(offsets) - 1):
+        for at in range(offsets[article], offsets[article + 1]):
+            key = keys[at]
+            if latest[key] == article:
+                keys[at] = -1
+            else:
+                latest[key] = article
+                counts[key] += 1
+
+
+@njit(cache=True, nogil=True)
+def _hold(  # type: ignore[no-untyped-def]
+    values, offsets, salts, keys, numbers, nexts, shingles, members
+):
+    for article in range(len(offsets) - 1):
+        for at in range(offsets[article], offsets[article + 1]):
+            if keys[at] < 0 or numbers[keys[at]] < 0:
+                continue
+            number_of = numbers[keys[at]]
+            shingles[number_of] = values[at] ^ salts[article]
+            members[nexts[number_of]] = article
+            nexts[number_of] += 1
+
+
+@njit(cache=True, nogil=True)
+def _leave_out(shingles, members, offsets, nexts, result):  # type: ignore[no-untyped-def]
+    for each in range(len(offsets) - 1):
+        for member in members[offsets[each] : offsets[each + 1]]:
+            result[nexts[member]] = shingles[each]
+            nexts[member] += 1
 
 
 @njit(cache=True, nogil=True)

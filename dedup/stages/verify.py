@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numba import njit
 
 from dedup.ragged import Ragged
@@ -52,7 +53,54 @@ COPY_JACCARD, EXCERPT_CONTAINMENT = 0.2, 0.4
 # and how steep. Fitted on read and made pairs: python tests/benchmarks/calibrate.py DATA_DIR
 SCORE_MIDPOINT, SCORE_SLOPE = 0.213, 2.36
 
-_ONE, _BITS = np.uint64(1), np.uint64(64)
+# A set of 2^16 bits by the top bits of hashes, in words of 64.
+_SEEN, _WITHIN, _LAST = np.uint64(64 - 10), np.uint64(64 - 16), np.uint64(63)
+_ONE = np.uint64(1)
+
+
+class Sums(NamedTuple):
+    """What is summed over each article's tokens and words, once for all its pairs.
+
+    Attributes
+    ----------
+    tenths : ndarray of uint8, shape (n_tokens,)
+        Tenth of the article, by mass, that each token stands in: 0 to 9.
+    masses : ndarray of float64, shape (n_articles,)
+        Sum of the masses of its tokens.
+    norms : ndarray of float64, shape (n_articles,)
+        Sum of the squared weights of its words.
+    figures : ndarray of float64, shape (n_articles,)
+        Sum of the weights of its figures.
+    figured : ndarray of int64, shape (n_articles,)
+        How many figures it has.
+    """
+
+    tenths: np.ndarray
+    masses: np.ndarray
+    norms: np.ndarray
+    figures: np.ndarray
+    figured: np.ndarray
+
+
+class Own(NamedTuple):
+    """The articles' own words; one list per article in each `Ragged`.
+
+    Attributes
+    ----------
+    masses : Ragged of float32
+        Weight of each token of the text: its rarity, or 0 where it is not the article's own.
+    words : Ragged of uint64
+        Distinct hashes of the own tokens; the lowest bit marks figures (tokens with a digit).
+    weights : ndarray of float32
+        TF-IDF weight of each of `words.values`.
+    spoken : ndarray of bool
+        Articles that are quotation from end to end, so that it had to be taken for their own.
+    """
+
+    masses: Ragged
+    words: Ragged
+    weights: np.ndarray
+    spoken: np.ndarray
 
 
 class Evidence(NamedTuple):
@@ -63,14 +111,12 @@ class Evidence(NamedTuple):
     shingles : Ragged of uint64
         Shingle hashes in text order, the first of each beginning at an article's first token; 0 for
         those that are template, or came before.
-    masses : Ragged of float32
-        Weight of each token of the text: its rarity, or 0 where it is not the article's own.
-    words : Ragged of uint64
-        Distinct hashes of the own tokens; the lowest bit marks figures (tokens with a digit).
-    weights : ndarray of float32
-        TF-IDF weight of each of `words.values`.
-    spoken : ndarray of bool
-        Articles that are quotation from end to end, so that it had to be taken for their own.
+    sizes : ndarray of int64
+        How many shingles of each article count, as of :func:`counted`.
+    own : Own
+        Of articles that are in related pairs at least.
+    sums : Sums
+        Over these.
     hours : ndarray of float64
         First publication, in hours since any fixed moment; NaN where it is unknown.
     outlets : ndarray of int64
@@ -82,10 +128,9 @@ class Evidence(NamedTuple):
     """
 
     shingles: Ragged
-    masses: Ragged
-    words: Ragged
-    weights: np.ndarray
-    spoken: np.ndarray
+    sizes: np.ndarray
+    own: Own
+    sums: Sums
     hours: np.ndarray
     outlets: np.ndarray
     late_weight: float
@@ -147,6 +192,49 @@ def weigh(rarities: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return by_count[counts - 1] * rarities
 
 
+def summed(own: Own) -> Sums:
+    """Sums over the articles' own words."""
+    n = len(own.spoken)
+    sums = Sums(
+        tenths=np.zeros(len(own.masses.values), np.uint8),
+        masses=np.zeros(n),
+        norms=np.zeros(n),
+        figures=np.zeros(n),
+        figured=np.zeros(n, np.int64),
+    )
+    _sum_masses(*own.masses, sums.tenths, sums.masses)
+    _sum_words(*own.words, own.weights, sums.norms, sums.figures, sums.figured)
+    return sums
+
+
+def placed(parts: list[Own], articles: np.ndarray, n_articles: int) -> Own:
+    """Own words of some articles among all; the others have none.
+
+    Parameters
+    ----------
+    parts : list of Own
+        One after the other, of all those articles.
+    articles : ndarray of int64
+        Their positions, rising.
+    n_articles : int
+    """
+
+    def lists(each: list[Ragged], kind: pa.DataType) -> Ragged:
+        joined = Ragged.joined(each, kind)
+        offsets = np.zeros(n_articles + 1, np.int64)
+        offsets[1 + articles] = joined.lengths
+        return Ragged(joined.values, np.cumsum(offsets))
+
+    spoken = np.zeros(n_articles, bool)
+    spoken[articles] = np.concatenate([np.empty(0, bool), *(part.spoken for part in parts)])
+    return Own(
+        masses=lists([part.masses for part in parts], pa.float32()),
+        words=lists([part.words for part in parts], pa.uint64()),
+        weights=np.concatenate([np.empty(0, np.float32), *(part.weights for part in parts)]),
+        spoken=spoken,
+    )
+
+
 class Overlap(NamedTuple):
     """What pairs share of shingles.
 
@@ -158,36 +246,55 @@ class Overlap(NamedTuple):
         Shingles of each, at least 1.
     related : ndarray of bool
         Pairs that share enough to be worth a look at their words.
+    runs : Ragged of int32
+        Of each related pair the runs of shingles that follow one another in both, in the order of
+        the right article: where each begins in the left one, where in the right one, and of how
+        many it is; `values` have the shape (n_runs, 3).
     """
 
     shared: np.ndarray
     sizes_left: np.ndarray
     sizes_right: np.ndarray
     related: np.ndarray
+    runs: Ragged
 
 
 def counted(shingles: Ragged) -> np.ndarray:
     """How many shingles of each article, as of `Evidence`, count: int64."""
-    return np.diff(np.concatenate([[0], np.cumsum(shingles.values != 0)])[shingles.offsets])
+    sizes = np.zeros(len(shingles.offsets) - 1, np.int64)
+    _count(*shingles, sizes)
+    return sizes
 
 
-def overlap(shingles: Ragged, left: np.ndarray, right: np.ndarray, shared_floor: int) -> Overlap:
+def overlap(
+    shingles: Ragged, sizes: np.ndarray, left: np.ndarray, right: np.ndarray, shared_floor: int
+) -> Overlap:
     """What pairs share of shingles, by which most of them are told to be unrelated.
 
     Parameters
     ----------
     shingles : Ragged of uint64
+    sizes : ndarray of int64
         As of `Evidence`.
     left, right : ndarray of int64, shape (n_pairs,)
-        Positions of the articles.
+        Positions of the articles; quickest where those of one left article follow one another.
     shared_floor : int
         Shared shingles below which two are unrelated; higher keeps fewer, surer pairs.
     """
-    shared = _shared(*shingles, left, right)
-    sizes = np.maximum(counted(shingles), 1)
-    held = shared / np.minimum(sizes[left], sizes[right])
-    related = (held >= LEAST_CONTAINMENT) & (shared >= shared_floor)
-    return Overlap(shared, sizes[left], sizes[right], related)
+    sizes = np.maximum(sizes, 1)
+    smaller = np.minimum(sizes[left], sizes[right])
+    fewest = np.floor(LEAST_CONTAINMENT * smaller).astype(np.int64)
+    fewest += fewest / smaller < LEAST_CONTAINMENT
+    fewest = np.maximum(fewest, shared_floor)
+    shared, ends, runs = _shared(*shingles, left, right, fewest)
+    related = shared >= fewest
+    return Overlap(
+        shared,
+        sizes[left],
+        sizes[right],
+        related,
+        Ragged(runs, np.concatenate([np.zeros(1, np.int64), ends[related]])),
+    )
 
 
 def compare(found: Overlap, given: Evidence, left: np.ndarray, right: np.ndarray) -> Scores:
@@ -196,15 +303,15 @@ def compare(found: Overlap, given: Evidence, left: np.ndarray, right: np.ndarray
     Parameters
     ----------
     found : Overlap
-        Of all pairs.
+        Of the pairs.
     given : Evidence
-        Of articles of related pairs at least.
-    left, right : ndarray of int64, shape (n_related,)
-        Their positions in it.
+        Of their articles.
+    left, right : ndarray of int64, shape (n_pairs,)
+        Positions of them.
     """
-    shared, sizes_left, sizes_right, related = found
+    shared, sizes_left, sizes_right, related, runs = found
     seen = np.zeros((5, len(shared)))
-    seen[:, related] = _looked_at(given, left, right)
+    seen[:, related] = _looked_at(runs, given, left[related], right[related])
     columns = (
         shared / (sizes_left + sizes_right - shared),
         shared / sizes_left,
@@ -216,8 +323,8 @@ def compare(found: Overlap, given: Evidence, left: np.ndarray, right: np.ndarray
 
 def score(given: Evidence, left: np.ndarray, right: np.ndarray, shared_floor: int) -> Scores:
     """Scores of pairs of articles, as of :func:`overlap` and :func:`compare`."""
-    found = overlap(given.shingles, left, right, shared_floor)
-    return compare(found, given, left[found.related], right[found.related])
+    found = overlap(given.shingles, given.sizes, left, right, shared_floor)
+    return compare(found, given, left, right)
 
 
 def turned(scores: Scores, which: np.ndarray) -> Scores:
@@ -278,9 +385,11 @@ def _copied(held: np.ndarray, cosine: np.ndarray) -> np.ndarray:
     return held**HELD_EXPONENT * cosine**COSINE_EXPONENT
 
 
-def _looked_at(given: Evidence, left: np.ndarray, right: np.ndarray) -> list[np.ndarray]:
-    """The scores from `held` to `similarity`."""
-    held, longest = _held(given, left, right)
+def _looked_at(
+    runs: Ragged, given: Evidence, left: np.ndarray, right: np.ndarray
+) -> list[np.ndarray]:
+    """The scores from `held` to `similarity` of related pairs."""
+    held, longest = _held(runs, given, left, right)
     cosine, agreement, enough = _words(given, left, right)
     copied = _copied(held, cosine)
     reworded = REWRITE_WEIGHT * cosine * (enough & (agreement >= REWRITE_AGREEMENT))
@@ -292,14 +401,17 @@ def _looked_at(given: Evidence, left: np.ndarray, right: np.ndarray) -> list[np.
     return [held, longest, cosine, agreement, similarity]
 
 
-def _held(given: Evidence, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _held(
+    runs: Ragged, given: Evidence, left: np.ndarray, right: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The larger of both directions, and the longest passage in tokens.
 
     What is all quotation is held by nothing but its like.
     """
-    held, longest = _passages(*given.shingles, *given.masses, given.size, left, right)
-    held[given.spoken[left] & ~given.spoken[right], 0] = 0
-    held[given.spoken[right] & ~given.spoken[left], 1] = 0
+    own, sums = given.own, given.sums
+    held, longest = _passages(*runs, *own.masses, sums.tenths, sums.masses, given.size, left, right)
+    held[own.spoken[left] & ~own.spoken[right], 0] = 0
+    held[own.spoken[right] & ~own.spoken[left], 1] = 0
     return held.max(axis=1, initial=0), longest
 
 
@@ -329,166 +441,238 @@ def _words(
     given: Evidence, left: np.ndarray, right: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cosine of each pair, agreement of its figures, and whether they are enough to tell."""
-    words, weights = given.words, given.weights
-    norms, sums, counts = _sums(words.values, words.offsets, weights)
-    dots, shared = _overlaps(words.values, words.offsets, weights, left, right)
-    scale = np.sqrt(norms[left] * norms[right])
+    own, sums = given.own, given.sums
+    dots, shared = _overlaps(*own.words, own.weights, left, right)
+    scale = np.sqrt(sums.norms[left] * sums.norms[right])
     cosine = np.divide(dots, scale, out=np.zeros(len(dots)), where=scale > 0)
-    enough = np.minimum(counts[left], counts[right]) >= FEWEST_FIGURES
-    fewer = np.minimum(sums[left], sums[right])
+    enough = np.minimum(sums.figured[left], sums.figured[right]) >= FEWEST_FIGURES
+    fewer = np.minimum(sums.figures[left], sums.figures[right])
     agreement = np.divide(shared, fewer, out=np.ones(len(shared)), where=enough)
     return np.minimum(cosine, 1), np.minimum(agreement, 1), enough
 
 
 @njit(cache=True, nogil=True)
-def _sums(words, offsets, weights):  # type: ignore[no-untyped-def]
-    """Of each article: squared weights of its words, weights of its figures, number of figures."""
-    norms, sums = np.zeros(len(offsets) - 1), np.zeros(len(offsets) - 1)
-    counts = np.zeros(len(offsets) - 1, np.int64)
-    for article in range(len(norms)):
-        for at in range(offsets[article], offsets[article + 1]):
-            norms[article] += weights[at] * weights[at]
-            if words[at] & _ONE:
-                sums[article] += weights[at]
-                counts[article] += 1
-    return norms, sums, counts
+def _sum_masses(masses, offsets, tenths, totals):  # type: ignore[no-untyped-def]
+    for article in range(len(totals)):
+        mine = masses[offsets[article] : offsets[article + 1]]
+        mine_tenths = tenths[offsets[article] : offsets[article + 1]]
+        total, passed = np.float64(0), np.float64(0)
+        for mass in mine:
+            total += mass
+        totals[article] = total
+        for at in range(len(mine)):
+            if mine[at] > 0:
+                mine_tenths[at] = min(np.int64(10 * passed / total), 9)
+                passed += mine[at]
 
 
 @njit(cache=True, nogil=True)
-def _table(values, offsets):  # type: ignore[no-untyped-def]
-    """Room for the longest list: keys, 0 where free, and the places in the list they came from."""
-    longest, size = 0, 16
+def _sum_words(words, offsets, weights, norms, figures, figured):  # type: ignore[no-untyped-def]
+    for article in range(len(norms)):
+        norm, figure, count = np.float64(0), np.float64(0), 0
+        for at in range(offsets[article], offsets[article + 1]):
+            norm += weights[at] * weights[at]
+            if words[at] & _ONE:
+                figure += weights[at]
+                count += 1
+        norms[article], figures[article], figured[article] = norm, figure, count
+
+
+@njit(cache=True, nogil=True)
+def _count(values, offsets, sizes):  # type: ignore[no-untyped-def]
+    for article in range(len(sizes)):
+        count = 0
+        for value in values[offsets[article] : offsets[article + 1]]:
+            count += value != 0
+        sizes[article] = count
+
+
+@njit(cache=True, nogil=True)
+def _bits(entries):  # type: ignore[no-untyped-def]
+    """Bits of a slot of a table that so many entries fill to a quarter at most."""
+    bits = 4
+    while (1 << bits) < 4 * entries:
+        bits += 1
+    return bits
+
+
+@njit(cache=True, nogil=True)
+def _longest(offsets):  # type: ignore[no-untyped-def]
+    longest = 0
     for article in range(len(offsets) - 1):
         longest = max(longest, offsets[article + 1] - offsets[article])
-    while size < 2 * longest:
-        size *= 2
-    return np.zeros(size, values.dtype), np.empty(size, np.int64)
+    return longest
 
 
 @njit(cache=True, nogil=True)
-def _enter(values, keys, places):  # type: ignore[no-untyped-def]
-    """Enter a list into the front of a table; by how many bits its hashes are shifted to a slot."""
-    shift, size = np.uint64(60), 16
-    while size < 2 * len(values):
-        size, shift = 2 * size, shift - np.uint64(1)
-    keys[:size] = 0
-    for at in range(len(values)):
-        if values[at]:
-            slot = np.int64(values[at] >> shift)
-            while keys[slot]:
-                slot = (slot + 1) & (size - 1)
-            keys[slot], places[slot] = values[at], at
-    return shift
+def _shared(values, offsets, left, right, fewest):  # type: ignore[no-untyped-def]
+    """Shingles that pairs share, and the runs of those that share enough, as `Overlap` has them.
 
-
-@njit(cache=True, nogil=True, inline="always")
-def _slot(keys, shift, value):  # type: ignore[no-untyped-def]
-    """Slot of a value, or a free one where it is not."""
-    slot, last = np.int64(value >> shift), np.int64((np.uint64(1) << (_BITS - shift)) - _ONE)
-    while keys[slot] and keys[slot] != value:
-        slot = (slot + 1) & last
-    return slot
-
-
-@njit(cache=True, nogil=True)
-def _shared(values, offsets, left, right):  # type: ignore[no-untyped-def]
-    result = np.zeros(len(left), np.int32)
-    keys, places = _table(values, offsets)
-    # Most of what is looked for is not there, which a sparse table tells at the first step.
-    seen, top = np.zeros(1 << 13, np.bool_), np.uint64(64 - 13)
-    entered, shift = -1, np.uint64(60)
+    A left article's shingles are entered into a table once.
+    """
+    shared, ends = np.zeros(len(left), np.int32), np.zeros(len(left), np.int64)
+    runs, count = np.empty((4 * len(left), 3), np.int32), 0
+    places = np.empty(1 << _bits(_longest(offsets)), np.int32)
+    seen, entered = np.empty(1 << 10, np.uint64), -1
     for pair in range(len(left)):
-        if left[pair] != entered:  # pairs follow their left ones
+        if left[pair] != entered:
             entered = left[pair]
             mine = values[offsets[entered] : offsets[entered + 1]]
-            shift = _enter(mine, keys, places)
-            seen[:] = False
-            for value in mine:
-                seen[np.int64(value >> top)] = True
-        count = 0
-        for value in values[offsets[right[pair]] : offsets[right[pair] + 1]]:
-            if seen[np.int64(value >> top)] and value != 0:
-                count += keys[_slot(keys, shift, value)] == value
-        result[pair] = count
-    return result
+            table = places[: 1 << _bits(len(mine))]
+            _enter(mine, table, seen)
+        yours = values[offsets[right[pair]] : offsets[right[pair] + 1]]
+        if count + len(yours) > len(runs):
+            grown = np.empty((2 * len(runs) + len(yours), 3), np.int32)
+            grown[:count] = runs[:count]
+            runs = grown
+        found, shared[pair] = _runs(mine, yours, table, seen, runs[count:])
+        if shared[pair] >= fewest[pair]:
+            count += found
+        ends[pair] = count
+    return shared, ends, runs[:count]
 
 
 @njit(cache=True, nogil=True)
-def _passages(values, offsets, masses, mass_offsets, size, left, right):  # type: ignore[no-untyped-def]
+def _enter(values, places, seen):  # type: ignore[no-untyped-def]
+    """Enter places in a list, counted from 1, into a table, and the values into a set of bits."""
+    places[:], seen[:] = 0, 0
+    shift, last = np.uint64(64 - _bits(len(values))), len(places) - 1
+    for at in range(len(values)):
+        value = values[at]
+        if value:
+            slot = np.int64(value >> shift)
+            while places[slot]:
+                slot = (slot + 1) & last
+            places[slot] = at + 1
+            seen[np.int64(value >> _SEEN)] |= _ONE << (value >> _WITHIN & _LAST)
+
+
+@njit(cache=True, nogil=True)
+def _runs(mine, yours, places, seen, runs):  # type: ignore[no-untyped-def]
+    """Write the runs of what two lists share, the first of which was entered; runs, and shared.
+
+    Most of what is looked for is not there, which the sparse set tells at the first step. What is
+    there begins a run, along which the two are compared one by one.
+    """
+    shift, last = np.uint64(64 - _bits(len(mine))), len(places) - 1
+    count, shared, at = 0, 0, 0
+    while True:
+        while at < len(yours) and not (
+            seen[np.int64(yours[at] >> _SEEN)] >> (yours[at] >> _WITHIN & _LAST) & _ONE
+        ):
+            at += 1
+        if at >= len(yours):
+            return count, shared
+        value, begin = yours[at], at
+        at += 1
+        slot = np.int64(value >> shift)
+        while places[slot] and mine[places[slot] - 1] != value:
+            slot = (slot + 1) & last
+        start = places[slot] - 1
+        if start < 0:
+            continue
+        most = min(len(yours), begin + len(mine) - start)
+        while at < most and yours[at] != 0 and yours[at] == mine[start + at - begin]:
+            at += 1
+        runs[count, 0], runs[count, 1], runs[count, 2] = start, begin, at - begin
+        count += 1
+        shared += at - begin
+
+
+@njit(cache=True, nogil=True)
+def _passages(  # type: ignore[no-untyped-def]
+    runs, ends, masses, offsets, tenths, totals, size, left, right
+):
     """`held` of each pair in both directions, shape (n_pairs, 2), and its `longest`."""
     held, passages = np.zeros((len(left), 2)), np.zeros(len(left))
-    longest = 0
-    for article in range(len(mass_offsets) - 1):
-        longest = max(longest, mass_offsets[article + 1] - mass_offsets[article])
-    marks = np.zeros((2, longest), np.uint8)
-    keys, places = _table(values, offsets)
-    entered, shift = -1, np.uint64(60)
+    most = 0
     for pair in range(len(left)):
-        a, b = left[pair], right[pair]
-        if a != entered:
-            entered = a
-            shift = _enter(values[offsets[a] : offsets[a + 1]], keys, places)
-        for at in range(offsets[b], offsets[b + 1]):
-            value = values[at]
-            if value == 0:
-                continue
-            slot = _slot(keys, shift, value)
-            if keys[slot] == value:
-                marks[0, places[slot]] = 1
-                marks[1, at - offsets[b]] = 1
-        mine = masses[mass_offsets[a] : mass_offsets[a + 1]]
-        yours = masses[mass_offsets[b] : mass_offsets[b + 1]]
-        held[pair, 0], first = _swept(mine, marks[0], size)
-        held[pair, 1], second = _swept(yours, marks[1], size)
-        passages[pair] = max(first, second)
+        most = max(most, ends[pair + 1] - ends[pair])
+    starts, lengths = np.empty(most, np.int32), np.empty(most, np.int32)
+    for pair in range(len(left)):
+        mine = runs[ends[pair] : ends[pair + 1]]
+        for side in range(2):
+            article = right[pair] if side else left[pair]
+            _by_start(mine[:, side], mine[:, 2], starts, lengths)
+            tokens = slice(offsets[article], offsets[article + 1])
+            held[pair, side], longest = _swept(
+                masses[tokens],
+                tenths[tokens],
+                totals[article],
+                starts[: len(mine)],
+                lengths[: len(mine)],
+                size,
+            )
+            passages[pair] = max(passages[pair], longest)
     return held, passages
 
 
 @njit(cache=True, nogil=True)
-def _swept(masses, marks, size):  # type: ignore[no-untyped-def]
-    """Share of the mass in shingles that begin at a mark, times that of tenths; longest run.
+def _by_start(starts, lengths, sorted_starts, sorted_lengths):  # type: ignore[no-untyped-def]
+    """Write runs sorted by their start; they mostly are."""
+    for at in range(len(starts)):
+        start, before = starts[at], at - 1
+        while before >= 0 and sorted_starts[before] > start:
+            sorted_starts[before + 1] = sorted_starts[before]
+            sorted_lengths[before + 1] = sorted_lengths[before]
+            before -= 1
+        sorted_starts[before + 1], sorted_lengths[before + 1] = start, lengths[at]
 
-    Clears the marks.
-    """
-    total = np.float64(0)
-    for mass in masses:
-        total += mass
-    passed, held, tenths, covered, run, longest = np.float64(0), np.float64(0), 0, 0, 0, 0
-    for at in range(len(masses)):
-        if marks[at]:
-            covered = at + size
-            marks[at] = 0
-        mass = masses[at]
-        if at >= covered:
+
+@njit(cache=True, nogil=True)
+def _swept(masses, tenths, total, starts, lengths, size):  # type: ignore[no-untyped-def]
+    """Share of the mass in runs of shingles, times that of tenths; longest run of own words."""
+    held, touched, covered, run, longest = np.float64(0), 0, 0, 0, 0
+    for each in range(len(starts)):
+        start = np.int64(starts[each])
+        if start > covered:
             run = 0
-        elif mass > 0:
-            held += mass
-            run += 1
-            longest = max(longest, run)
-            tenths |= 1 << min(np.int64(10 * passed / total), 9)
-        passed += mass
-    touched = 0
+        end = min(start + lengths[each] + size - 1, len(masses))
+        for at in range(max(start, covered), end):
+            if masses[at] > 0:
+                held += masses[at]
+                touched |= 1 << tenths[at]
+                run += 1
+        longest, covered = max(longest, run), end
+    count = 0
     for tenth in range(10):
-        touched += (tenths >> tenth) & 1
-    return (held / total * touched / 10 if total > 0 else 0.0), longest
+        count += (touched >> tenth) & 1
+    return (held / total * count / 10 if total > 0 else 0.0), longest
 
 
 @njit(cache=True, nogil=True)
 def _overlaps(words, offsets, weights, left, right):  # type: ignore[no-untyped-def]
     """Over the words both articles hold, the product of their weights; its root for figures."""
     dots, figures = np.zeros(len(left)), np.zeros(len(left))
-    keys, places = _table(words, offsets)
-    entered, shift = -1, np.uint64(60)
+    slots = 1 << _bits(_longest(offsets))
+    keys, held = np.empty(slots, np.uint64), np.empty(slots, np.float32)
+    entered = -1
     for pair in range(len(left)):
         if left[pair] != entered:
             entered = left[pair]
-            shift = _enter(words[offsets[entered] : offsets[entered + 1]], keys, places)
+            mine = slice(offsets[entered], offsets[entered + 1])
+            bits = _bits(mine.stop - mine.start)
+            shift, last = np.uint64(64 - bits), (1 << bits) - 1
+            # A slot without weight is free; it adds nothing to a sum, which so needs no branch.
+            held[: 1 << bits] = 0
+            for at in range(mine.start, mine.stop):
+                slot = _word(keys, held, shift, last, words[at])
+                keys[slot], held[slot] = words[at], weights[at]
+        dot, figure = np.float64(0), np.float64(0)
         for at in range(offsets[right[pair]], offsets[right[pair] + 1]):
-            word = words[at]
-            slot = _slot(keys, shift, word)
-            if keys[slot] == word and word != 0:
-                product = np.float64(weights[offsets[entered] + places[slot]]) * weights[at]
-                dots[pair] += product
-                if word & _ONE:
-                    figures[pair] += np.sqrt(product)
+            slot = _word(keys, held, shift, last, words[at])
+            product = np.float64(held[slot]) * weights[at]
+            dot += product
+            if words[at] & _ONE:
+                figure += np.sqrt(product)
+        dots[pair], figures[pair] = dot, figure
     return dots, figures
+
+
+@njit(cache=True, nogil=True)
+def _word(keys, held, shift, last, word):  # type: ignore[no-untyped-def]
+    """Slot of a word, or the free one where it belongs; both are as likely, so no branch asks."""
+    slot = np.int64(word >> shift)
+    while (held[slot] != 0) & (keys[slot] != word):
+        slot = (slot + 1) & last
+    return slot

@@ -75,15 +75,15 @@ def of_signing(articles: Path, runs: int) -> list[list[str]]:
     texts = column.cast(pa.large_string()).combine_chunks()
     banding = banded(settings)
     tokens = tokenise(texts, whole(texts), 0)
-    words = Ragged(shingle.shortened(tokens.hashes), tokens.offsets)
-    rolled = shingle.rolled(words, settings.shingle_size)
+    words, size = Ragged(tokens.hashes, tokens.offsets), settings.shingle_size
+    rolled, last = shingle.rolled(words, size), candidates.last_sketched(sketch_scale(settings))
     signatures = sign.sign(rolled, settings.num_perm, settings.seed)
     steps = {
-        "tokens": lambda: shingle.shortened(tokenise(texts, whole(texts), 0).hashes),
-        "shingles": lambda: shingle.rolled(words, settings.shingle_size),
+        "tokens": lambda: tokenise(texts, whole(texts), 0),
+        "shingles": lambda: shingle.rolled(words, size),
         "signature": lambda: sign.sign(rolled, settings.num_perm, settings.seed),
         "band keys": lambda: candidates.band_keys(signatures, banding.rows, banding.bands),
-        "sketch": lambda: shingle.sets(candidates.sketch(rolled, sketch_scale(settings))),
+        "sketch": lambda: shingle.sets(shingle.lowest(words, size, last)),
     }
     each = {
         name: statistics.median(timed(step)[0] for _ in range(5 * runs)) / len(texts)
@@ -92,8 +92,8 @@ def of_signing(articles: Path, runs: int) -> list[list[str]]:
     body = statistics.median(timed(lambda: read_body(texts, settings))[0] for _ in range(5 * runs))
     rows = [*each.items(), ("signed", sum(each.values()))]
     rows.append(("tokens with credits, lists and quotations", body / len(texts)))
-    size = sum(len(text) for text in column.to_pylist()) / len(texts)
-    heading = ["", f"microseconds an article of {size:,.0f} characters", "articles/s"]
+    length = sum(len(text) for text in column.to_pylist()) / len(texts)
+    heading = ["", f"microseconds an article of {length:,.0f} characters", "articles/s"]
     return [heading, *([name, f"{took * 1e6:.2f}", f"{1 / took:,.0f}"] for name, took in rows)]
 
 

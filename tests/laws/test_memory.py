@@ -37,15 +37,21 @@ ONCE = {"order", "collect", "group"}
 """Verbs that go in one unit, whatever the memory."""
 
 CONSTANTS = {
+    "dedup.pipeline.bodies._COMPARED": 4,
     "dedup.pipeline.bodies._PAIRS": 7,
+    "dedup.pipeline.bodies._TEXTS": 3,
     "dedup.pipeline.evidence._PAIRS": 7,
     "dedup.pipeline.exchange._PAIRS": 50,
+    "dedup.pipeline.furniture._ROLLED": 9,
+    "dedup.pipeline.furniture._TOGETHER": 2_000,
     "dedup.pipeline.group._ROWS": 16,
     "dedup.pipeline.match._BANDED": 100,
     "dedup.pipeline.match._UNIT": 60,
     "dedup.pipeline.match._WORDS": 500,
     "dedup.pipeline.sketch.ARTICLES": 9,
     "dedup.pipeline.stories.ARTICLES": 9,
+    "dedup.stages.linkage._PAIRS": 20,
+    "dedup.stages.story.SLICE": 30,
 }
 
 

@@ -21,7 +21,6 @@ from dedup.pipeline import language, stories
 from dedup.ragged import Ragged
 from dedup.settings import Settings
 from dedup.stages import candidates, linkage, story
-from dedup.stages.shingle import shortened
 from dedup.stages.text import tokenise, whole
 
 WINDOW, FLOOR = 48.0, 0.08
@@ -66,7 +65,7 @@ OTHERS = [
 
 def tokens(texts: pa.LargeStringArray) -> Ragged:
     found = tokenise(texts, whole(texts))
-    return Ragged(shortened(found.hashes), found.offsets)
+    return Ragged(found.hashes, found.offsets)
 
 
 def told(texts: list[str], hours: list[float], floor: float = FLOOR) -> list[int]:

@@ -11,7 +11,7 @@ from reference import ragged, sets_of
 
 from dedup.ragged import Ragged
 from dedup.stages.candidates import sketch
-from dedup.stages.shingle import counted, rolled, shingle_sets
+from dedup.stages.shingle import counted, rolled, shingle_sets, text_hashes
 from dedup.stages.sign import sign
 
 # Derandomised: the examples follow from the test itself, so they are the same everywhere.
@@ -68,6 +68,40 @@ def test_shingles_are_those_of_a_plain_loop(articles: list[list[int]], size: int
     assert lists_of(words.words) == [list(dict.fromkeys(article)) for article in articles]
     counts = [article.count(word) for article in articles for word in dict.fromkeys(article)]
     assert words.counts.tolist() == words.owned.tolist() == counts
+
+
+@pytest.mark.parametrize("size", [1, 5])
+@pytest.mark.parametrize("n", [1023, 1024, 1025, 1028, 1029, 5000])
+def test_shingles_of_long_articles_are_those_of_a_plain_loop(n: int, size: int) -> None:
+    tokens = list(range(7, 7 + n))
+    assert lists_of(rolled(in_order([tokens, [1], tokens]), size)) == [
+        plain_shingles(tokens, size),
+        plain_shingles([1], size),
+        plain_shingles(tokens, size),
+    ]
+
+
+def plain_polynomial(values: list[int], factor: int) -> int:
+    state = 1 if values else 0
+    for value in values:
+        state = (state * 0xD6E8FEB86659FD93 + value * factor) & _M64
+    return plain_mix(state)
+
+
+@brief
+@given(st.lists(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.booleans())), max_size=4))
+def test_text_hashes_are_those_of_a_plain_loop(articles: list[list[tuple[int, bool]]]) -> None:
+    tokens = in_order([[token for token, _ in article] for article in articles])
+    marks = [[int(mark) for _, mark in article] for article in articles]
+    found = text_hashes(
+        tokens.map(lambda each: each.astype(np.uint32)),
+        in_order(marks).map(lambda each: each.astype(np.uint8)),
+    )
+    assert found.tolist() == [
+        plain_polynomial([token for token, _ in article], 0x9E3779B97F4A7C15)
+        ^ plain_polynomial(of_article, 1)
+        for article, of_article in zip(articles, marks, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])

@@ -18,7 +18,7 @@ from dedup.stages.template import (
     Repeats,
     count,
     floors,
-    members,
+    left_out,
     neighbours,
     of_articles,
     repeats,
@@ -74,20 +74,39 @@ def repeating(
     lists: Ragged, sources: np.ndarray, floor: int, span: Span = WHOLE, counters: int = 1 << 16
 ) -> Repeats:
     """What repeats, counted and selected in two batches; an unknown source takes no part."""
-    batches = np.array_split(np.flatnonzero(sources >= 0), 2)
-    table = np.zeros(counters, np.uint8)
+    known = np.flatnonzero(sources >= 0)
+    selected = along(lists.take(known), sources[known], floor, span, counters)
+    found = repeats(selected, salts(sources[known]), floor)
+    return found._replace(members=found.members.map(lambda articles: known[articles]))
+
+
+def along(lists: Ragged, sources: np.ndarray, floor: int, span: Span, counters: int) -> Ragged:
+    """Hashes, salted, whose counters have reached the floor."""
+    table, every = np.zeros(counters, np.uint8), len(sources)
+    batches = [slice(0, every // 2), slice(every // 2, every)]
     for batch in batches:
-        count(lists.take(batch), salts(sources[batch]), span, floor, table)
+        count(lists.part(batch), salts(sources[batch]), span, floor, table)
     selected = [
-        select(lists.take(batch), salts(sources[batch]), span, floor, table) for batch in batches
+        select(lists.part(batch), salts(sources[batch]), span, floor, table) for batch in batches
     ]
-    owners = np.concatenate(batches)
-    return repeats(Ragged.joined(selected, pa.uint64()), owners, salts(sources[owners]))
+    return Ragged.joined(selected, pa.uint64())
 
 
-def held_by(found: Repeats) -> list[tuple[int, int]]:
-    """Each article, and a shingle that it holds."""
-    return list(zip(found.owners.tolist(), found.values.tolist(), strict=True))
+def split(lists: Ragged) -> list[list[int]]:
+    return [part.tolist() for part in np.split(lists.values, lists.offsets[1:-1])][
+        : len(lists.lengths)
+    ]
+
+
+def keyed(found: Repeats, sources: np.ndarray) -> Keys:
+    """Articles that hold each shingle, per source; each key is there once."""
+    members = split(found.members)
+    keys = [
+        (int(sources[held[0]]), shingle)
+        for held, shingle in zip(members, found.shingles.tolist(), strict=True)
+    ]
+    assert len(set(keys)) == len(keys)
+    return dict(zip(keys, members, strict=True))
 
 
 def assert_parity(
@@ -106,35 +125,18 @@ def assert_parity(
         for key, articles in plain_members(lists, sources).items()
         if span[0] <= key[1] <= span[1]
     }
-    every = held_by(found)
-    # Each once, article by article, its shingles rising.
-    assert every == sorted(set(every))
-    keys = [(int(sources[article]), value) for article, value in every]
-    assert all(article in holders[key] for (article, _), key in zip(every, keys, strict=True))
-    needed = {
-        (article, key[1])
-        for key, articles in holders.items()
-        if len(articles) >= floor
-        for article in articles
-    }
-    assert needed <= set(every)
-    # Equal keys where source and shingle are equal, and only there.
-    pairs = set(zip(keys, found.keys.tolist(), strict=True))
-    assert len(pairs) == len({key for key, _ in pairs}) == len({number for _, number in pairs})
-    assert {number for _, number in pairs} == set(range(found.n_keys))
-
-    held = members(found)
-    of_keys = {number: holders[key] for key, number in pairs}
-    split = np.split(held.values, held.offsets[1:-1]) if found.n_keys else []
-    assert [part.tolist() for part in split] == [of_keys[n] for n in range(found.n_keys)]
-    counted = stories(held, versions_of(versions, len(sources)), np.full(found.n_keys, story_floor))
+    known = keyed(found, sources)
+    assert known == {key: articles for key, articles in holders.items() if len(articles) >= floor}
+    every_floor = np.full(len(found.shingles), story_floor)
+    counted = stories(found.members, versions_of(versions, len(sources)), every_floor)
     told = {key: plain_stories(articles, versions) for key, articles in holders.items()}
-    for key, number in pairs:
+    for key, number in zip(known, counted.tolist(), strict=True):
         # Below the floor it is enough to know that.
-        assert counted[number] == told[key] or max(counted[number], told[key]) < story_floor
-    chosen = {
-        pair for pair, key in zip(every, found.keys, strict=True) if counted[key] >= story_floor
-    }
+        assert number == told[key] or max(number, told[key]) < story_floor
+    mine = split(left_out(found, counted >= story_floor, len(sources)))
+    assert mine == [sorted(shingles) for shingles in mine]
+    chosen = {(article, shingle) for article, held in enumerate(mine) for shingle in held}
+    assert len(chosen) == sum(map(len, mine))
     assert chosen == {
         (article, key[1])
         for key, articles in holders.items()
@@ -215,7 +217,8 @@ def large_corpus() -> tuple[Ragged, np.ndarray, Pairs]:
 
 def test_a_large_corpus() -> None:
     lists, sources, versions = large_corpus()
-    found = repeating(lists, sources, 3, counters=2 * len(lists.values))
+    known = np.flatnonzero(sources >= 0)
+    found = along(lists.take(known), sources[known], 3, WHOLE, 2 * len(lists.values))
     needed = sum(
         len(articles) for articles in plain_members(lists, sources).values() if len(articles) >= 3
     )
@@ -246,11 +249,8 @@ def test_what_some_of_the_articles_hold_of_the_repeats() -> None:
     lists = in_text_order([[2, 1], [2, 3], [], [1, 3, 4], [2]])
     everywhere = repeating(lists, np.zeros(5, np.int64), 2)
     kept = of_articles(everywhere, np.array([True, False, True, True, False]))
-    assert [pair for pair in held_by(everywhere) if pair[0] in (0, 2, 3)] == held_by(kept)
-    assert {(0, 1), (0, 2), (3, 1), (3, 3)} <= {*held_by(kept)}
-    known = dict(zip(held_by(everywhere), everywhere.keys.tolist(), strict=True))
-    assert kept.keys.tolist() == [known[pair] for pair in held_by(kept)]
-    assert kept.n_keys == everywhere.n_keys
+    assert kept.shingles.tolist() == everywhere.shingles.tolist() == [2, 1, 3]
+    assert split(kept.members) == [[0], [0, 3], [3]]
 
 
 def test_neighbours_stand_on_both_sides() -> None:
@@ -262,24 +262,20 @@ def test_neighbours_stand_on_both_sides() -> None:
 
 def test_nothing_repeats_without_articles_or_sources() -> None:
     nothing = repeating(in_text_order([]), np.empty(0, np.int64), 2)
-    assert (nothing.n_keys, held_by(nothing), len(nothing.keys)) == (0, [], 0)
     unknown = repeating(in_text_order([[1], [1], [1]]), np.full(3, -1), 2)
-    assert (unknown.n_keys, held_by(unknown), len(unknown.keys)) == (0, [], 0)
+    for found in (nothing, unknown):
+        assert (len(found.shingles), split(found.members)) == (0, [])
+        assert split(left_out(found, np.empty(0, bool), 2)) == [[], []]
 
 
 def test_a_shingle_that_comes_twice_in_one_article_is_of_one() -> None:
     """It counts twice, so it may come along; but it is held once."""
-    found = repeating(in_text_order([[5, 6, 5], [6]]), np.zeros(2, np.int64), 2)
-    assert held_by(found) == [(0, 5), (0, 6), (1, 6)]
-    assert members(found).lengths[found.keys].tolist() == [1, 2, 2]
+    sources = np.zeros(2, np.int64)
+    found = repeating(in_text_order([[5, 6, 5], [6]]), sources, 2)
+    assert keyed(found, sources) == {(0, 6): [0, 1]}
 
 
 def test_floors_follow_the_articles_of_a_source() -> None:
-    # Of source 0 three articles, of source 1 ten, and one of none.
-    sources = np.array([0, 0, 0] + [1] * 10 + [-1])
-    lists = in_text_order([[7]] * 14)
-    found = repeating(lists, sources, 2)
-    assert sorted(floors(found, sources, 2, 0.25)) == [2, 3]
-    assert floors(found, sources, 2, 0.0).tolist() == [2, 2]
-    nowhere = np.full(14, -1)
-    assert floors(repeating(lists, nowhere, 2), nowhere, 2, 0.25).tolist() == []
+    assert floors(np.array([3, 10]), 2, 0.25).tolist() == [2, 3]
+    assert floors(np.array([3, 10]), 2, 0.0).tolist() == [2, 2]
+    assert floors(np.empty(0, np.int64), 2, 0.25).tolist() == []

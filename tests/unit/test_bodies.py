@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from dedup.pipeline import bodies, match
-from dedup.schemas import WORDS
+from dedup.schemas import TALLY
+from dedup.stages import shingle
 from dedup.workspace import Workspace
 
 SEED = 20250703
@@ -25,18 +26,18 @@ def test_rarity_counts_the_texts_of_all_parts(
     print(f"seed {SEED}")
     monkeypatch.setattr(match, "_WORDS", at_a_time)
     rng, work = np.random.default_rng(SEED), Workspace(tmp_path)
-    known, holders = rng.integers(0, 2**64, 60, np.uint64), Counter[int]()
-    known[:2] = 0, 2**64 - 1
+    known, holders = rng.integers(0, 2**32, 60, np.uint32), Counter[int]()
+    known[:2] = 0, 2**32 - 1
     parts = [np.unique(rng.choice(known, size)) for size in (40, 0, 20, 1)]
     for number, words in enumerate(parts):
-        texts = rng.integers(1, 4, len(words))
+        texts = rng.integers(1, 4, len(words), np.uint32)
         holders.update(dict(zip(words.tolist(), texts.tolist(), strict=True)))
         columns = [pa.array(words), pa.array(texts)]
-        work.write_table(f"words-{number:06}", pa.Table.from_arrays(columns, schema=WORDS))
+        work.write_table(f"words-{number:06}", pa.Table.from_arrays(columns, schema=TALLY))
     work.write_table("rarity", match._frequent(work, "words-"))
     work.write_table("texts", pa.table({"place": range(100)}))
-    asked = np.concatenate([known, rng.integers(0, 2**64, 5, np.uint64)])
-    found = bodies._rarity(work)(asked)
+    asked = np.concatenate([known, rng.integers(0, 2**32, 5, np.uint32)])
+    found = bodies._rarity(work)(shingle.unpacked(asked))
     assert found.dtype == np.float32
     expected = [math.log1p(100 / max(1, holders[word])) for word in asked.tolist()]
     assert found == pytest.approx(expected, rel=1e-6)

@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import components, ragged, sets_of, shared_hashes
 
+from dedup.numbering import counted, inverse
 from dedup.stages.candidates import (
     LEAST_EXPECTED,
     LSH,
     SKETCH,
+    Proposals,
     band_keys,
     band_pairs,
+    bucketed,
     close,
-    counted,
     ends,
     index,
     met,
@@ -36,6 +38,12 @@ def pairs_of(keys: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(left.tolist(), right.tolist(), strict=True))
 
 
+def in_band(keys: np.ndarray, members: list[int], cap: int) -> Proposals:
+    """Pairs of the members, their keys given in that order."""
+    articles = np.array(members, np.int64)
+    return band_pairs(keys[articles], articles, inverse(articles), cap)
+
+
 small_lists = st.lists(st.lists(st.integers(0, 6), max_size=6), max_size=9)
 
 
@@ -50,19 +58,27 @@ def test_banding_finds_what_agrees_in_all_rows_of_a_band(
 ) -> None:
     length, bands = shape
     n = len(signatures)
-    members = sorted(data.draw(st.sets(st.integers(0, n - 1)))) if n else []
+    members = data.draw(st.permutations([*range(n)]))[: data.draw(st.integers(0, n))]
     keys = band_keys(np.array(signatures, np.uint32).reshape(n, 4), length, bands)
     assert (keys.shape, keys.dtype) == ((bands, n), np.uint64)
     for band in range(bands):
         rows = range(band * length, (band + 1) * length)
-        found = band_pairs(keys[band], np.array(members, np.int64), _NO_CAP)
+        found = in_band(keys[band], members, _NO_CAP)
         expected = [
             (i, j)
-            for i, j in combinations(members, 2)
+            for i, j in combinations(sorted(members), 2)
             if all(signatures[i][row] == signatures[j][row] for row in rows)
         ]
         assert sorted(pairs_of(found.keys)) == expected
         assert found.capped == 0
+
+
+@brief
+@given(st.lists(st.sampled_from([0, 1, 2, 2**63, 2**63 + 1, 2**64 - 1]), max_size=9))
+def test_keys_that_differ_in_their_lowest_bits_are_no_pair(keys: list[int]) -> None:
+    found = in_band(np.array(keys, np.uint64), [*range(len(keys))], _NO_CAP)
+    expected = [(i, j) for i, j in combinations(range(len(keys)), 2) if keys[i] == keys[j]]
+    assert sorted(pairs_of(found.keys)) == expected
 
 
 def test_equal_rows_of_different_bands_have_different_keys() -> None:
@@ -91,7 +107,7 @@ def test_the_sketch_join_finds_all_that_share_a_hash(lists: list[list[int]]) -> 
 def test_worthy_is_what_shares_enough(lists: list[list[int]], least: int, sizes: list[int]) -> None:
     """So many hashes, and more where both texts are long."""
     n = len(lists)
-    keys, counts = met(index([ragged(lists)], n, _NO_CAP), slice(0, n), least)
+    keys, counts = met(index([bucketed(ragged(lists))], n, _NO_CAP), slice(0, n), least)
     order = np.argsort(keys)
     keys, counts = keys[order], counts[order]
     kept = worthy(keys, counts, np.array(sizes, float))
@@ -107,18 +123,26 @@ def test_worthy_is_what_shares_enough(lists: list[list[int]], least: int, sizes:
 
 
 @brief
-@given(small_lists, st.sampled_from([0.1, 1 / 3, 0.5, 1.0]))
-def test_close_pairs_have_the_jaccard(lists: list[list[int]], floor: float) -> None:
+@given(small_lists, st.sampled_from([0.1, 1 / 3, 0.5, 1.0]), st.sampled_from([1, 2, _NO_CAP]))
+def test_close_pairs_have_the_jaccard(lists: list[list[int]], floor: float, cap: int) -> None:
+    """Of pairs that stand in one bucket, its first members with all, those that share enough."""
     sets = ragged(lists)
-    found = shared_hashes(sets, _NO_CAP)
-    left, right = close(found.keys, found.counts, sets.lengths, floor)
-    plain = sets_of(sets)
-    expected = [
-        (i, j)
-        for i, j in combinations(range(len(plain)), 2)
-        if plain[i] & plain[j] and len(plain[i] & plain[j]) / len(plain[i] | plain[j]) >= floor
+    found = shared_hashes(sets, cap)
+    (left, right), sizes = ends(found.keys), sets.lengths
+    near = found.counts >= floor * (sizes[left] + sizes[right] - found.counts)
+    given = index([bucketed(sets)], len(lists), cap)
+    halves = [slice(0, len(lists) // 2), slice(len(lists) // 2, len(lists))]
+    pairs = [
+        pair for half in halves for pair in zip(*close(given, half, sizes, floor), strict=True)
     ]
-    assert list(zip(left.tolist(), right.tolist(), strict=True)) == expected
+    assert sorted(pairs) == list(zip(left[near], right[near], strict=True))
+    if cap == _NO_CAP:
+        plain = sets_of(sets)
+        assert sorted(pairs) == [
+            (i, j)
+            for i, j in combinations(range(len(plain)), 2)
+            if plain[i] & plain[j] and len(plain[i] & plain[j]) / len(plain[i] | plain[j]) >= floor
+        ]
 
 
 def of_first(members: list[int], cap: int) -> set[tuple[int, int]]:
@@ -132,7 +156,7 @@ def test_of_a_large_bucket_the_first_are_paired_with_all(size: int, cap: int) ->
     alike = np.zeros((size + 2, 4), np.uint32)
     alike[:2] = [1], [2]
     (keys,) = band_keys(alike, 4, 1)
-    found = band_pairs(keys, np.arange(size + 2), cap)
+    found = in_band(keys, [*range(size + 2)][::-1], cap)
     pairs = pairs_of(found.keys)
     assert len(pairs) == len(set(pairs))
     assert set(pairs) == of_first([*range(2, size + 2)], cap)

@@ -671,7 +671,7 @@ def test_words_read_again_weigh_by_how_often_they_stand(tmp_path: Path) -> None:
     settings = Settings()
     reading, notes = read_again(run, found, versions(run, found, settings), settings)
     assert reading is not None and notes == []
-    words, weights = reading.given.words, reading.given.weights
+    words, weights = reading.given.own.words, reading.given.own.weights
     assert len(weights) == len(words.values)
     # One word stands four times in the left and weighs 1 + ln 4, all others once.
     assert sorted(weights.tolist())[-1] == pytest.approx(1 + math.log(4))

@@ -24,7 +24,7 @@ from dedup.ragged import Ragged
 from dedup.settings import Settings
 from dedup.stages import background, story
 from dedup.stages import text as tokeniser
-from dedup.stages.shingle import shortened
+from dedup.stages.shingle import unpacked
 from dedup.stages.text import tokenise, whole
 
 SEED = 20250501
@@ -33,11 +33,11 @@ SEED = 20250501
 def tokens(*texts: str) -> Ragged:
     array = pa.array(texts, pa.large_string())
     found = tokenise(array, whole(array))
-    return Ragged(shortened(found.hashes), found.offsets)
+    return Ragged(found.hashes, found.offsets)
 
 
 def frequencies(*words: str) -> np.ndarray:
-    return language.frequencies(tokens(*words).values)
+    return language.frequencies(unpacked(tokens(*words).values))
 
 
 def test_frequencies() -> None:
@@ -66,7 +66,7 @@ def test_looking_up_finds_what_a_search_does() -> None:
 
 
 def test_rarity_is_that_of_a_corpus_of_typical_texts() -> None:
-    words = tokens("the", "bridge", "qwxzvk").values
+    words = unpacked(tokens("the", "bridge", "qwxzvk").values)
     share = 1 - (1 - language.frequencies(words)) ** story.TYPICAL_TOKENS
     found = language.rarity(words)
     assert found == pytest.approx(np.log(1 + 1 / share), rel=1e-3)

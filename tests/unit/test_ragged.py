@@ -59,8 +59,6 @@ def test_leaving_values_out(lists: Lists, data: st.DataObject) -> None:
     flags = iter(mask)
     expected = [[value for value in values if next(flags)] for values in lists]
     assert lists_of(given_lists.keep(np.array(mask, bool))) == expected
-    left_out = np.flatnonzero(~np.array(mask, bool))
-    assert lists_of(given_lists.without(left_out)) == expected
 
 
 @brief
@@ -94,14 +92,17 @@ def test_arrow_and_back(chunks: list[Lists], data: st.DataObject) -> None:
 @given(st.lists(lists_of_numbers, max_size=4), st.data())
 def test_stored_lists_are_those_of_all_chunks(chunks: list[Lists], data: st.DataObject) -> None:
     stored = Stored(column(chunks))
-    assert [lists_of(lists) for _, lists in stored] == chunks
     every = [values for lists in chunks for values in lists]
-    assert [every[rows] for rows, _ in stored] == chunks
     assert stored.lengths.tolist() == [len(values) for values in every]
     assert stored.size == sum(map(len, every))
     rows = data.draw(st.lists(st.integers(0, len(every) - 1), max_size=12)) if every else []
-    gathered = stored.gather(np.array(rows, np.int64))
-    assert lists_of(gathered) == [every[row] for row in rows]
+    located = stored.located(np.array(rows, np.int64))
+    assert lists_of(located.gathered()) == [every[row] for row in rows]
+    assert lists_of(stored.gather(np.array(rows, np.int64))) == [every[row] for row in rows]
+    start = data.draw(st.integers(0, len(rows)))
+    stop = data.draw(st.integers(start, len(rows)))
+    some = located.part(slice(start, stop)).gathered()
+    assert lists_of(some) == [every[row] for row in rows[start:stop]]
 
 
 @brief
@@ -109,26 +110,24 @@ def test_stored_lists_are_those_of_all_chunks(chunks: list[Lists], data: st.Data
 def test_spans_of_values_put_together_are_the_lists(
     chunks: list[Lists], data: st.DataObject
 ) -> None:
-    """Both ends of a span belong to it; rows stay where they were, and the whole is not changed."""
-    every = [values for lists in chunks for values in lists]
+    """Both ends of a span belong to it, and lists stay where they were."""
+    every = [sorted(values) for lists in chunks for values in lists]
     known = sorted({value for values in every for value in values})
     cuts = data.draw(st.sets(st.sampled_from([*known, 2**63]), max_size=3))
     firsts = sorted({0, *cuts})
-    spans = [(first, after - 1) for first, after in pairwise([*firsts, 2**64])]
-    stored, rows = Stored(column(chunks)), np.arange(len(every))
-    for first, last in spans:
-        within = stored.within(first, last)
+    stored = Stored(column([[sorted(values) for values in lists] for lists in chunks]))
+    located = stored.located(np.arange(len(every)))
+    for first, last in [(first, after - 1) for first, after in pairwise([*firsts, 2**64])]:
+        within = located.within(first, last).gathered()
         expected = [[value for value in values if first <= value <= last] for values in every]
-        assert lists_of(within.gather(rows)) == expected
-        assert within.lengths.tolist() == [len(values) for values in expected]
-        assert within.size == sum(map(len, expected))
-    assert lists_of(stored.gather(rows)) == every
+        assert lists_of(within) == expected
 
 
 def test_stored_lists_are_read_where_they_lie() -> None:
-    arrays = column([[[1, 2], [3]], [[4]]])
-    for (_, lists), chunk in zip(Stored(arrays), arrays.chunks, strict=True):
-        assert np.shares_memory(lists.values, chunk.values.to_numpy())
+    arrays = column([[[1, 2], [3]], [], [[4]]])
+    located = Stored(arrays).located(np.arange(3))
+    for chunk in (arrays.chunk(0), arrays.chunk(2)):
+        assert np.shares_memory(located.values, chunk.values.to_numpy())
 
 
 def test_one_chunk_is_not_copied() -> None:

@@ -14,7 +14,6 @@ from dedup import Settings
 from dedup.pipeline.sign import read_body
 from dedup.ragged import Ragged
 from dedup.stages import refrain
-from dedup.stages.shingle import rolled
 from dedup.stages.text import tokenise, whole
 
 # Derandomised: the examples follow from the test itself, so they are the same everywhere.
@@ -53,13 +52,11 @@ def articles(draw: st.DrawFn) -> Article:
 def inside(given_articles: list[Article], size: int = SIZE) -> list[list[bool]]:
     lengths = [len(article) for article in given_articles]
     offsets = np.cumsum([0, *lengths]).astype(np.int64)
-    values = np.array([token for article in given_articles for token, _ in article], np.uint64)
+    values = np.array([token for article in given_articles for token, _ in article], np.uint32)
     ends = [end for article in given_articles for end in ends_of(article)]
     widths = [width for article in given_articles for _, width in article]
     starts = np.array(ends, np.int32) - np.array(widths, np.int32)
-    found = refrain.inside(
-        rolled(Ragged(values, offsets), size), starts, np.array(ends, np.int32), offsets
-    )
+    found = refrain.inside(Ragged(values, offsets), starts, np.array(ends, np.int32), size)
     return [found[a:b].tolist() for a, b in pairwise(offsets)]
 
 
@@ -136,8 +133,8 @@ def left(*texts: str) -> list[str]:
     """What remains of each text."""
     array = pa.array(texts, pa.large_string())
     tokens = tokenise(array, whole(array))
-    sets = rolled(Ragged(tokens.hashes, tokens.offsets), SIZE)
-    gone = refrain.inside(sets, tokens.starts, tokens.ends, tokens.offsets)
+    everything = Ragged(tokens.hashes, tokens.offsets)
+    gone = refrain.inside(everything, tokens.starts, tokens.ends, SIZE)
     pieces = []
     for n, text in enumerate(texts):
         part, raw = slice(tokens.offsets[n], tokens.offsets[n + 1]), text.encode()

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import ragged, shared_hashes
 
+from dedup.numbering import counted
 from dedup.ragged import Ragged
-from dedup.stages import candidates
 from dedup.stages.buckets import Order, displaced, proposals
 
 # Derandomised: the examples follow from the test itself, so they are the same everywhere.
@@ -92,7 +92,7 @@ def test_pairs_are_those_of_candidate_search(cap: int) -> None:
     texts = ragged([np.flatnonzero(holds[:, text]).tolist() for text in range(400)])
     lists = of([np.flatnonzero(row).tolist() for row in holds])
     order = Order(np.ones(400, bool), np.arange(400))
-    found, _ = candidates.counted(proposals(lists, order, np.ones(400, bool), cap))
+    found, _ = counted(proposals(lists, order, np.ones(400, bool), cap))
     expected = shared_hashes(texts, cap).keys
     assert found.tolist() == expected.tolist()
     assert all(a < b for a, b in pairwise(found.tolist()))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup.pipeline.evidence import Texts, gathered, rest, scored
+from dedup.pipeline.evidence import Texts, gathered, scored
 from dedup.ragged import Ragged
 from dedup.settings import Settings
 from dedup.stages import quote, shingle, verify
@@ -119,17 +119,24 @@ def evidence(given_articles: Sequence[Article]) -> verify.Evidence:
         for run, at in held.items():
             laid_out[at] = numbers[run]
     offsets = np.cumsum([0] + [len(article.tokens) for article in given_articles])
-    masses = [mass for article in given_articles for mass in article.masses]
+    masses = Ragged(
+        np.array([mass for article in given_articles for mass in article.masses], np.float32),
+        offsets.astype(np.int64),
+    )
     words = lists(article.words for article in given_articles)
     counts = [times for article in given_articles for times in article.words.values()]
+    weights = verify.weigh(rarity(len(given_articles))(words.values), np.array(counts, np.uint32))
+    own = verify.Own(
+        masses=masses,
+        words=words,
+        weights=weights,
+        spoken=np.array([article.spoken for article in given_articles], bool),
+    )
     return verify.Evidence(
         shingles=lists(shingles),
-        masses=Ragged(np.array(masses, np.float32), offsets.astype(np.int64)),
-        words=words,
-        weights=verify.weigh(
-            rarity(len(given_articles))(words.values), np.array(counts, np.uint32)
-        ),
-        spoken=np.array([article.spoken for article in given_articles], bool),
+        sizes=np.array([len(held) for held in every], np.int64),
+        own=own,
+        sums=verify.summed(own),
         hours=np.array([article.hours for article in given_articles], np.float64),
         outlets=np.array([article.outlet for article in given_articles], np.int64),
         size=SIZE,
@@ -287,16 +294,14 @@ def test_pairs_are_scored_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert expected.similarity.any()
 
 
-def of_some(known: verify.Evidence, chosen: np.ndarray) -> verify.Evidence:
-    """The evidence of some of the articles."""
-    return known._replace(
-        shingles=known.shingles.take(chosen),
-        masses=known.masses.take(chosen),
-        words=known.words.take(chosen),
-        weights=known.words._replace(values=known.weights).take(chosen).values,
-        spoken=known.spoken[chosen],
-        hours=known.hours[chosen],
-        outlets=known.outlets[chosen],
+def part(own: verify.Own, article: int) -> verify.Own:
+    """Own words of one of the articles."""
+    one = slice(article, article + 1)
+    return verify.Own(
+        masses=own.masses.part(one),
+        words=own.words.part(one),
+        weights=own.words._replace(values=own.weights).part(one).values,
+        spoken=own.spoken[one],
     )
 
 
@@ -305,11 +310,12 @@ def of_some(known: verify.Evidence, chosen: np.ndarray) -> verify.Evidence:
 def test_only_those_in_related_pairs_are_looked_at(some: list[Article], shared_floor: int) -> None:
     known, (left, right) = evidence(some), every_pair(len(some))
     expected = verify.score(known, left, right, shared_floor)
-    found = verify.overlap(known.shingles, left, right, shared_floor)
-    ends = left[found.related], right[found.related]
-    looked_at = np.unique(ends)
-    places = (np.searchsorted(looked_at, end) for end in ends)
-    compared = verify.compare(found, of_some(known, looked_at), *places)
+    found = verify.overlap(known.shingles, known.sizes, left, right, shared_floor)
+    looked_at = np.unique([left[found.related], right[found.related]])
+    parts = [part(known.own, article) for article in looked_at]
+    own = verify.placed(parts, looked_at, len(some))
+    assert own.words.lengths.sum() == known.own.words.lengths[looked_at].sum()
+    compared = verify.compare(found, known._replace(own=own, sums=verify.summed(own)), left, right)
     for name in verify.Scores._fields:
         assert getattr(compared, name).tolist() == getattr(expected, name).tolist()
     assert not np.any([column[~found.related] for column in expected[4:]])
@@ -358,12 +364,12 @@ def read(reports: Sequence[Report]) -> verify.Evidence:
     """What reports are compared by, where nothing is template."""
     texts = pa.array([report.text for report in reports], pa.large_string())
     found = tokenise(texts, whole(texts))
-    tokens = Ragged(shingle.shortened(found.hashes), found.offsets)
+    tokens = Ragged(found.hashes, found.offsets)
     nothing = Ragged(np.empty(0, np.uint64), np.zeros(len(reports) + 1, np.int64))
     given_texts = Texts(
         tokens=tokens,
         quoted=tokens._replace(values=quote.quoted(texts, found.starts, found.offsets)),
-        rest=rest(tokens, nothing, Settings()),
+        rest=shingle.laid_out(tokens, nothing, Settings().shingle_size),
         hours=np.array([report.hours for report in reports]),
         outlets=np.array([report.outlet for report in reports]),
     )

@@ -22,7 +22,6 @@ from dedup.pipeline.renewal.memory import DAY, Memory
 from dedup.ragged import Stored
 from dedup.schemas import BODIES, REJECTS, REMEMBERED, TEXTS
 from dedup.settings import Settings
-from dedup.stages import shingle
 
 _PLACE = ("alive", "published", "seen", "day", "naming")
 """What a text's template, its rank among others and its story depend on, besides itself."""
@@ -200,7 +199,7 @@ def _numbered(memory: Memory, signed: pa.Table, rows: pa.Table, settings: Settin
 
 def _bodies(signed: pa.Table, places: np.ndarray, settings: Settings) -> pa.Table:
     tokens = Stored(signed["tokens"]).gather(places)
-    terms = language.terms(tokens.map(shingle.unpacked), settings)
+    terms = language.terms(tokens, settings)
     columns = {
         "tokens": tokens.arrow(),
         "quoted": Stored(signed["quoted"]).gather(places).arrow(),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dedup.numbering import among, rising
+from dedup.numbering import among, counted, rising
 from dedup.pipeline.furniture import outlets
 from dedup.pipeline.match import shingled
 from dedup.pipeline.renewal.memory import Memory
@@ -154,7 +154,7 @@ def _renew_versions(
         sketches = rising(candidates.sketch(every, settings.sketch_scale).values)
         present = old.alive | new.alive
         members = memory.holders("shingles", sketches, present, settings.threads)
-    packed, counts = candidates.counted(buckets.proposals(members, new, chosen, cap))
+    packed, counts = counted(buckets.proposals(members, new, chosen, cap))
     left, right = candidates.ends(packed)
     sizes = memory.texts("sketched")
     close = counts >= settings.version_floor * (sizes[left] + sizes[right] - counts)

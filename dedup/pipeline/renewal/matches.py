@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from dedup.numbering import rising
+from dedup.numbering import counted, rising
 from dedup.pipeline import evidence, language
 from dedup.pipeline.match import sifted, signed
 from dedup.pipeline.renewal.furniture import Templates, order, orders, sets
@@ -82,7 +82,7 @@ def renew_matches(
 
 def given(memory: Memory, texts: np.ndarray, settings: Settings) -> verify.Evidence:
     """Evidence of texts in memory, in the given order."""
-    tokens = memory.gather("bodies", "tokens", texts).map(shingle.unpacked)
+    tokens = memory.gather("bodies", "tokens", texts)
     template = memory.gather("editions", "template", memory.texts("edition")[texts])
     published = memory.texts("published")[texts]
     known = published < np.iinfo(np.int64).max
@@ -90,7 +90,7 @@ def given(memory: Memory, texts: np.ndarray, settings: Settings) -> verify.Evide
         evidence.Texts(
             tokens,
             memory.gather("bodies", "quoted", texts),
-            evidence.rest(tokens, template, settings),
+            shingle.laid_out(tokens, template, settings.shingle_size),
             np.where(known, published / 3.6e9, np.nan),
             memory.texts("outlet")[texts],
         ),
@@ -198,9 +198,7 @@ def _proposed(
     sizes = memory.values("editions", "shingles_counted") / sketch_scale(settings)
     packed: dict[np.uint8, np.ndarray] = {}
     for index, members in met.items():
-        keys, counts = candidates.counted(
-            buckets.proposals(members, order, chosen, settings.bucket_cap)
-        )
+        keys, counts = counted(buckets.proposals(members, order, chosen, settings.bucket_cap))
         enough = np.ones(len(keys), bool)
         if index == "sketches":
             enough = candidates.worthy(keys, counts, sizes) & (counts >= settings.sketch_shared)

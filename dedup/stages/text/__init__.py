@@ -32,7 +32,7 @@ class Tokens(NamedTuple):
 
     Attributes
     ----------
-    hashes : ndarray of uint64, shape (n_tokens,)
+    hashes : ndarray of uint32, shape (n_tokens,)
         Token hashes; the lowest bit says whether the token is a word that holds a digit.
     starts, ends : ndarray of int32, shape (n_tokens,)
         The bytes of the article's UTF-8 text that the token came from.
@@ -62,7 +62,7 @@ def tokenise(texts: pa.LargeStringArray, spans: np.ndarray, gram: int = 0) -> To
     buffer = np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
     # Made by NumPy, which asks for huge pages.
     room = 64 + (starts[-1] - starts[0]) // 4
-    tokens = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.int32)
+    tokens = np.empty(room, np.uint32), np.empty(room, np.int32), np.empty(room, np.int32)
     return Tokens(*tokenise_all(buffer, starts, spans, fold_table(gram), escape_table(), *tokens))
 
 

@@ -449,7 +449,7 @@ _S29, _S32, _S33 = np.uint64(29), np.uint64(32), np.uint64(33)
 _LANES, _PAIRS = np.uint64(64), np.uint64(6)
 _SIZE, _STATE, _SEEN = (_PAIRS + np.uint64(n) for n in range(3))
 _SHAPE, _PADDING = (int(_SEEN) + 1, int(_LANES)), 2 * int(_PAIRS)
-_CHARACTER = np.uint64(CHARACTER)
+_CHARACTER, _DIGIT_BIT = np.uint64(CHARACTER), np.uint64(21)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -459,11 +459,10 @@ def _absorb(state, character):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _finish(state, has_digit):  # type: ignore[no-untyped-def]
+def _finish(state):  # type: ignore[no-untyped-def]
     state = (state ^ (state >> _S33)) * _MIX_1
     state = (state ^ (state >> _S33)) * _MIX_2
-    state = state ^ (state >> _S33)
-    return (state | _ONE) if has_digit else (state & ~_ONE)
+    return state ^ (state >> _S33)
 
 
 @njit(cache=True, nogil=True)
@@ -472,12 +471,14 @@ def name_key(name):  # type: ignore[no-untyped-def]
     state = _SEED
     for byte in name:
         state = _absorb(state, byte)
-    return _finish(state, False)
+    return _finish(state)
 
 
 @njit(cache=True, nogil=True)
 def _hash_tokens(cells, firsts, sizes, m, lanes, hashes, count):  # type: ignore[no-untyped-def]
     """Write the hashes of `m` tokens from `count` on, each of so many cells from its first on.
+
+    What is kept of a hash is its upper half, the last bit of which says whether there is a digit.
 
     Parameters
     ----------
@@ -493,8 +494,9 @@ def _hash_tokens(cells, firsts, sizes, m, lanes, hashes, count):  # type: ignore
         if longest > _TWO * _PAIRS:
             _absorb_rest(cells, firsts, base, width, lanes)
         for lane in range(width):
-            state, seen = lanes[_STATE, lane], lanes[_SEEN, lane]
-            hashes[count + base + lane] = _finish(state, seen & np.uint64(DIGIT) != 0)
+            digit = (lanes[_SEEN, lane] >> _DIGIT_BIT) & _ONE
+            upper = _finish(lanes[_STATE, lane]) >> _S32
+            hashes[count + base + lane] = np.uint32((upper & ~_ONE) | digit)
 
 
 @njit(cache=True, nogil=True)
