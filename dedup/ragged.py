@@ -69,7 +69,7 @@ class Ragged(NamedTuple):
 
     def take(self, articles: np.ndarray) -> Ragged:
         """The lists of the given articles, in the given order."""
-        return Located(self.values, self.offsets[articles], self.lengths[articles]).gathered()
+        return Located(self.values, self.offsets[:-1], self.lengths).take(articles).gathered()
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> Ragged:
         """The lists with a function applied to all values."""
@@ -109,6 +109,14 @@ class Located(NamedTuple):
         """Consecutive ones of the lists."""
         return Located(self.values, self.starts[rows], self.lengths[rows])
 
+    def take(self, rows: np.ndarray) -> Located:
+        """The given ones of the lists, in the given order."""
+        return Located(self.values, self.starts[rows], self.lengths[rows])
+
+    def copy(self, result: np.ndarray, places: np.ndarray) -> None:
+        """Write each list into an array from a place (int64) on."""
+        _copy(*self, result, places)
+
     def within(self, first: int, last: int) -> Located:
         """The same lists, which are sorted (uint64), from value `first` to `last` only."""
         starts, lengths = np.empty_like(self.starts), np.empty_like(self.lengths)
@@ -120,7 +128,7 @@ class Located(NamedTuple):
         offsets = np.zeros(len(self.lengths) + 1, np.int64)
         np.cumsum(self.lengths, out=offsets[1:])
         values = np.empty(offsets[-1], self.values.dtype)
-        _gather(*self, values)
+        self.copy(values, offsets)
         return Ragged(values, offsets)
 
 
@@ -190,12 +198,10 @@ class _Addresses:
 
 
 @njit(cache=True, nogil=True)
-def _gather(values, starts, lengths, result):  # type: ignore[no-untyped-def]
-    at = 0
+def _copy(values, starts, lengths, result, places):  # type: ignore[no-untyped-def]
     for row in range(len(starts)):
         part = values[starts[row] : starts[row] + lengths[row]]
-        result[at : at + len(part)] = part
-        at += len(part)
+        result[places[row] : places[row] + len(part)] = part
 
 
 @njit(cache=True, nogil=True)

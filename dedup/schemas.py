@@ -241,10 +241,10 @@ DISTINCT = _table(
 
 LEFT_OUT = _table(
     "left_out",
-    "template shingle of a text, in the order of places; internal",
+    "template of a text, or what is in one span of hashes of it, by place; internal",
     [
         _column("place", pa.int64(), "as in `distinct`"),
-        _column("shingle", pa.uint64(), "hash of the shingle"),
+        _column("shingles", pa.large_list(pa.uint64()), "sorted shingle hashes"),
     ],
 )
 

@@ -3,7 +3,8 @@
 Law: what an outlet repeats in stories that have nothing else in common is template, however the
 outlet's name is spelt; what comes back because the story comes back is copy.
 
-Some outlets at a time are worked through, all their texts, so that their shingles, which are rolled
+The texts of a unit's outlets are read once, in the order of files, and lie in memory outlet by
+outlet. Some outlets at a time are then worked through, so that their shingles, which are rolled
 anew from the tokens, are counted in the processor's cache. Common phrases, and an outlet with more
 texts than that, are worked through in spans of hashes.
 """
@@ -11,6 +12,7 @@ texts than that, are worked through in spans of hashes.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -27,7 +29,7 @@ from dedup.threads import in_order, spans, width
 from dedup.workspace import Workspace
 
 _TOKEN_BYTES = 5
-"""Bytes that a token takes while what repeats is told, about: counters, and what is found."""
+"""Bytes that a token takes, about: itself, and what is found."""
 
 _TOGETHER = 200_000
 """Tokens of outlets that are worked through together: their counters fit into the cache."""
@@ -38,12 +40,17 @@ _LARGEST = 50_000_000
 _ROLLED = 128
 """Texts of which the shingles are rolled at a time: they stay in the nearer cache."""
 
+_READ = 80 * _ROLLED
+"""Texts that are read from files before what was read is let go of."""
+
 
 class Corpus(NamedTuple):
     """All distinct texts, as they were signed; those of one outlet side by side.
 
     Attributes
     ----------
+    work : Workspace
+        Where they lie.
     tokens : Located of uint32
         Packed.
     places : ndarray of int64, shape (n_texts,)
@@ -53,6 +60,7 @@ class Corpus(NamedTuple):
         As `template.neighbours`.
     """
 
+    work: Workspace
     tokens: Located
     places: np.ndarray
     sources: np.ndarray
@@ -63,6 +71,24 @@ class Corpus(NamedTuple):
         for part in spans(texts.stop - texts.start, _ROLLED):
             some = slice(texts.start + part.start, texts.start + part.stop)
             yield some, shingle.rolled(self.tokens.part(some).gathered(), size)
+            if not part.stop % _READ:
+                self.work.release()
+
+    def near(self, texts: slice, threads: int) -> Corpus:
+        """The same with the tokens of some texts in memory, read in the order in which they lie."""
+        tokens, lengths = self.tokens, self.tokens.lengths[texts]
+        starts = np.zeros_like(tokens.starts)
+        starts[texts] = np.cumsum(lengths) - lengths
+        values = np.empty(lengths.sum(), tokens.values.dtype)
+        order = texts.start + np.argsort(tokens.starts[texts])
+
+        def read(part: slice) -> None:
+            some = order[part]
+            tokens.take(some).copy(values, starts[some])
+            self.work.release()
+
+        deque(in_order(read, spans(len(order), _READ), threads), maxlen=0)
+        return self._replace(tokens=tokens._replace(values=values, starts=starts))
 
     def versions_among(self, texts: slice) -> Ragged:
         """Versions of the texts that are themselves among them, all counted from the first."""
@@ -114,7 +140,8 @@ class Found(NamedTuple):
 def units(settings: Settings, work: Workspace) -> int:
     """Parts that the verb works in, each within the memory."""
     tokens = sum(note["tokens"] for note in work.notes("sign-"))
-    return exchange.parts(_TOKEN_BYTES * tokens, settings)
+    # Half of the memory may be taken, as little else lies there meanwhile.
+    return exchange.parts(_TOKEN_BYTES * tokens // 2, settings)
 
 
 def furnish(settings: Settings, work: Workspace, number: int, count: int) -> dict[str, Any]:
@@ -124,18 +151,22 @@ def furnish(settings: Settings, work: Workspace, number: int, count: int) -> dic
     article of unknown source no furniture can be told, so phrases common to all stand in for it.
     """
     signed = work.read_all("signed-", SIGNED)
-    corpus = _corpus(work, Stored(signed["tokens"]))
-    of_sources = partial(_of_sources, corpus, settings=settings)
-    of_all = partial(_of_all, corpus, settings=settings)
-    found = _joined(
-        [
-            *in_order(of_sources, _tasks(corpus, number, count), settings.threads),
-            *in_order(of_all, _everywhere(corpus, number, count, settings), settings.threads),
-        ]
-    )
-    work.write_table(f"left-out-{number:06}", _left_out(found))
+    found = _joined(_told(_corpus(work, Stored(signed["tokens"])), number, count, settings))
+    work.write(f"left-out-{number:06}", LEFT_OUT, _left_out(found))
     work.write_table(f"template-{number:06}", _template(found, signed["source"]))
     return {}
+
+
+def _told(corpus: Corpus, number: int, count: int, settings: Settings) -> list[Found]:
+    """What is found in the tasks of one of so many units."""
+    tasks = list(_tasks(corpus, number, count))
+    mine = slice(tasks[0].texts.start, tasks[-1].texts.stop) if tasks else slice(0, 0)
+    of_sources = partial(_of_sources, corpus.near(mine, settings.threads), settings=settings)
+    of_all = partial(_of_all, corpus, settings=settings)
+    return [
+        *in_order(of_sources, tasks, settings.threads),
+        *in_order(of_all, _everywhere(corpus, number, count, settings), settings.threads),
+    ]
 
 
 def _joined(pieces: list[Found]) -> Found:
@@ -149,12 +180,14 @@ def _joined(pieces: list[Found]) -> Found:
     return Found(places, left_out, first, shingles, articles)
 
 
-def _left_out(found: Found) -> pa.Table:
-    """As `schemas.LEFT_OUT`, by place."""
-    order = np.argsort(found.places, kind="stable")  # spans follow one another
-    lists = found.left_out.take(order)
-    columns = [np.repeat(found.places[order], lists.lengths), lists.values]
-    return pa.table([pa.array(column) for column in columns], schema=LEFT_OUT)
+def _left_out(found: Found) -> Iterator[pa.RecordBatch]:
+    """As `schemas.LEFT_OUT`, some texts at a time."""
+    some = np.flatnonzero(found.left_out.lengths)
+    order = some[np.argsort(found.places[some], kind="stable")]  # spans follow one another
+    for part in spans(len(order), _READ):
+        lists = found.left_out.take(order[part])
+        columns = [pa.array(found.places[order[part]]), lists.arrow()]
+        yield pa.RecordBatch.from_arrays(columns, schema=LEFT_OUT)
 
 
 def _template(found: Found, names: pa.ChunkedArray) -> pa.Table:
@@ -176,7 +209,7 @@ def _corpus(work: Workspace, tokens: Stored) -> Corpus:
     left, right = (numbers[versions[end].to_numpy()] for end in ("left", "right"))
     places = texts["place"].to_numpy()[order]
     neighbours = template.neighbours(left, right, len(order))
-    return Corpus(tokens.located(places), places, sources[order], neighbours)
+    return Corpus(work, tokens.located(places), places, sources[order], neighbours)
 
 
 def _tasks(corpus: Corpus, number: int, count: int) -> Iterator[Task]:
@@ -231,12 +264,12 @@ def _repeats(
     corpus: Corpus, task: Task, salts: np.ndarray, least: int, settings: Settings
 ) -> template.Repeats:
     """Shingles of the task that stand in so many articles of one salt."""
-    span, floor, size = task.span, min(least, 255), settings.shingle_size
+    span, floor = task.span, min(least, 255)
     share, start = (span[1] - span[0]) / 2**64, task.texts.start
     counters = np.zeros(int(2 * share * task.tokens) + 4096, np.uint8)
 
     def rolled() -> Iterator[tuple[Ragged, np.ndarray]]:
-        for texts, lists in corpus.rolled(task.texts, size):
+        for texts, lists in corpus.rolled(task.texts, settings.shingle_size):
             yield lists, salts[texts.start - start : texts.stop - start]
 
     for lists, mine in rolled():

@@ -147,8 +147,8 @@ def _template(work: Workspace, places: np.ndarray) -> Ragged:
     bounds, pieces = np.append(places, places[-1:] + 1), []
     for table in work.read_each("left-out-") if len(places) else []:
         starts = np.searchsorted(table["place"].to_numpy(), bounds)
-        shingles = table["shingle"].to_numpy()
-        pieces.append((shingles[starts[0] : starts[-1]], np.diff(starts)))
+        lists = Stored(table["shingles"]).gather(np.arange(starts[0], starts[-1]))
+        pieces.append((lists.values, np.diff(lists.offsets[starts - starts[0]])))
     return candidates.side_by_side(pieces, len(places), np.uint64)
 
 
