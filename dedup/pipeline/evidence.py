@@ -116,7 +116,7 @@ def own(tokens: Ragged, quoted: Ragged, body: np.ndarray, rarity: verify.Rarity)
     rarity : verify.Rarity
     """
     mask, spoken = quote.own(body, quoted)
-    counted = shingle.counted(tokens.map(shingle.unpacked), mask, mask)
+    counted = shingle.counted(tokens.map(shingle.unpacked), mask)
     rarities = rarity(counted.words.values)
     masses = tokens._replace(values=np.append(rarities, np.float32(0))[counted.places])
     weights = verify.weigh(rarities, counted.counts)

@@ -29,15 +29,12 @@ class Counted(NamedTuple):
         Distinct token hashes of each article.
     counts : ndarray of uint32
         How often each of `words.values` stands in its article.
-    owned : ndarray of uint32
-        How often as one of its own.
     places : ndarray of int64, shape (n_tokens,)
         Where the word of each token stands in `words.values`; -1 for tokens that are not read.
     """
 
     words: Ragged
     counts: np.ndarray
-    owned: np.ndarray
     places: np.ndarray
 
 
@@ -187,22 +184,14 @@ def words(tokens: Ragged, body: np.ndarray, own: np.ndarray) -> Words:
     return Words(Ragged(found[each], offsets), counts[each], owned[each])
 
 
-def counted(tokens: Ragged, body: np.ndarray, own: np.ndarray) -> Counted:
-    """Words of the body of each article.
-
-    Parameters
-    ----------
-    tokens : Ragged of uint64
-    body, own : ndarray of bool, shape (n_tokens,)
-        Tokens that are read, and those of them that are the article's own.
-    """
-    size = np.count_nonzero(body)
+def counted(tokens: Ragged, read: np.ndarray) -> Counted:
+    """Words of the tokens (uint64) that are read (bool, shape (n_tokens,)) of each article."""
+    size = np.count_nonzero(read)
     words, offsets = np.empty(size, np.uint64), np.zeros(len(tokens.offsets), np.int64)
-    counts, owned = np.zeros(size, np.uint32), np.zeros(size, np.uint32)
-    places = np.full(len(body), -1)
-    _count(*tokens, body, own, words, offsets, counts, owned, places)
+    counts, places = np.zeros(size, np.uint32), np.full(len(read), -1)
+    _count(*tokens, read, words, offsets, counts, places)
     found = offsets[-1]
-    return Counted(Ragged(words[:found], offsets), counts[:found], owned[:found], places)
+    return Counted(Ragged(words[:found], offsets), counts[:found], places)
 
 
 def text_hashes(tokens: Ragged, quoted: Ragged) -> np.ndarray:
@@ -410,9 +399,7 @@ def _tell_words(tokens, offsets, body, own, words, word_offsets, counts, owned):
 
 
 @njit(cache=True, nogil=True)
-def _count(  # type: ignore[no-untyped-def]
-    tokens, offsets, body, own, words, word_offsets, counts, owned, token_places
-):
+def _count(tokens, offsets, read, words, word_offsets, counts, token_places):  # type: ignore[no-untyped-def]
     bits, count = 8, 0
     keys, owners, places = _table(bits)
     for article in range(len(offsets) - 1):
@@ -422,7 +409,7 @@ def _count(  # type: ignore[no-untyped-def]
                 bits += 1
             keys, owners, places = _table(bits)
         for at in range(begin, end):
-            if not body[at]:
+            if not read[at]:
                 continue
             slot = _slot(keys, owners, bits, article, tokens[at])
             if owners[slot] != article:
@@ -431,7 +418,6 @@ def _count(  # type: ignore[no-untyped-def]
                 count += 1
             token_places[at] = places[slot]
             counts[places[slot]] += np.uint32(1)
-            owned[places[slot]] += np.uint32(own[at])
         word_offsets[article + 1] = count
 
 

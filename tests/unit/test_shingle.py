@@ -59,7 +59,7 @@ def test_order_matters_to_shingles_and_not_to_words() -> None:
     left, right = sets_of(shingle_sets(articles, 3))
     assert not left & right
     everything = np.ones(8, bool)
-    left, right = sets_of(counted(articles, everything, everything).words)
+    left, right = sets_of(counted(articles, everything).words)
     assert left == right
 
 
@@ -139,30 +139,25 @@ def test_more_template_than_text(n: int) -> None:
 def test_words_are_those_of_a_dictionary(articles: list[list[int]], data: st.DataObject) -> None:
     given_tokens = tokens(*articles)
     n = len(given_tokens.values)
-    flags = st.lists(st.booleans(), min_size=n, max_size=n)
-    body = np.array(data.draw(flags), bool)
-    own = body & np.array(data.draw(flags), bool)
-    found = counted(given_tokens, body, own)
-    words, counts, owned, places, at = [], [], [], [], 0
+    body = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)), bool)
+    found = counted(given_tokens, body)
+    words, counts, places, at = [], [], [], 0
     for article in articles:
         known: dict[int, list[int]] = {}
         for token in article:
             if body[at]:
-                entry = known.setdefault(token, [len(words) + len(known), 0, 0])
-                entry[1] += 1
-                entry[2] += int(own[at])
+                known.setdefault(token, [len(words) + len(known), 0])[1] += 1
             places.append(known[token][0] if body[at] else -1)
             at += 1
         words += known
-        counts += [times for _, times, _ in known.values()]
-        owned += [times for *_, times in known.values()]
+        counts += [times for _, times in known.values()]
     assert found.words.values.tolist() == words
     assert found.words.lengths.tolist() == [
         len({token for token, read in zip(article, body[start:], strict=False) if read})
         for article, start in zip(articles, given_tokens.offsets, strict=False)
     ]
-    assert (found.counts.tolist(), found.owned.tolist()) == (counts, owned)
-    assert (found.counts.dtype, found.owned.dtype) == (np.uint32, np.uint32)
+    assert found.counts.tolist() == counts
+    assert found.counts.dtype == np.uint32
     assert found.places.tolist() == places
 
 
@@ -179,11 +174,15 @@ def test_words_of_packed_tokens_are_those_of_unpacked(
     flags = st.lists(st.booleans(), min_size=len(stored.values), max_size=len(stored.values))
     body = np.array(data.draw(flags), bool)
     own = body & np.array(data.draw(flags), bool)
-    found, expected = words(stored, body, own), counted(stored.map(unpacked), body, own)
+    found, expected = words(stored, body, own), counted(stored.map(unpacked), body)
     assert unpacked(found.words.values).tolist() == expected.words.values.tolist()
     assert found.words.offsets.tolist() == expected.words.offsets.tolist()
     assert found.counts.tolist() == expected.counts.tolist()
-    assert found.own.tolist() == (expected.owned > 0).tolist()
+    of_own = sets_of(counted(stored.map(unpacked), own).words)
+    owners = expected.words.owners()
+    assert found.own.tolist() == [
+        word in of_own[owner] for word, owner in zip(expected.words.values, owners, strict=True)
+    ]
 
 
 def test_words_are_counted_up_to_a_bound() -> None:
@@ -212,7 +211,7 @@ def test_what_is_left_of_packed_tokens_is_what_is_left_of_unpacked(
 def test_words_of_long_articles(n: int) -> None:
     """Up to, at and past the sizes at which the table grows."""
     article = list(range(n)) * 2
-    found = counted(tokens([1], article, [1]), *np.ones((2, 2 * n + 2), bool))
+    found = counted(tokens([1], article, [1]), np.ones(2 * n + 2, bool))
     assert found.words.values.tolist() == [1, *range(n), 1]
     assert found.counts.tolist() == [1, *[2] * n, 1]
     assert found.places.tolist() == [0, *(list(range(1, n + 1)) * 2), n + 1]

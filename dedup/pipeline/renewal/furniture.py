@@ -143,7 +143,7 @@ def _renew_versions(
 ) -> np.ndarray:
     """Bring the versions in memory up to date; texts not touched that have others than before."""
     old, new = both
-    last = np.uint64((1 << 64) // settings.sketch_scale - 1)  # of a sketch, as `candidates.sketch`
+    last = np.uint64(candidates.last_sketched(settings.sketch_scale))
     low = slice(0, int(np.searchsorted(keys, last, "right")))
     members, cap = members.part(low), settings.bucket_cap
     chosen = buckets.displaced(members, old, new, cap)
