@@ -53,8 +53,12 @@ class Workspace:
     def read(self, name: str) -> pa.Table:
         """A table, memory-mapped."""
         with self._table(name).open("rb") as file:
-            self._maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        return pa.ipc.open_file(pa.py_buffer(self._maps[-1])).read_all()
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        _advise(mapped, "MADV_RANDOM")  # where its columns lie is told all over it
+        table = pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
+        _advise(mapped, "MADV_NORMAL")
+        self._maps.append(mapped)
+        return table
 
     def release(self) -> None:
         """Let go of the memory that tables read so far take; they can be used as before.
@@ -64,6 +68,16 @@ class Workspace:
         for each in self._maps:
             each.madvise(mmap.MADV_DONTNEED)
         pa.default_memory_pool().release_unused()
+
+    def here_and_there(self) -> None:
+        """Of tables read so far single rows will be looked at, so nothing around them is read."""
+        for each in self._maps:
+            _advise(each, "MADV_RANDOM")
+
+    def throughout(self) -> None:
+        """Tables read so far will be looked at from begin to end."""
+        for each in self._maps:
+            _advise(each, "MADV_NORMAL")
 
     def read_each(self, prefix: str) -> list[pa.Table]:
         """The tables whose names start so, in the order of their names."""
@@ -114,3 +128,9 @@ class Workspace:
 
     def _partial(self, name: str) -> Path:
         return self.folder / f".{name}.{uuid.uuid4().hex}"
+
+
+def _advise(mapped: mmap.mmap, advice: str) -> None:
+    # Systems read up to megabytes around a page that they do not have, unless told otherwise.
+    if hasattr(mmap, advice):
+        mapped.madvise(getattr(mmap, advice))

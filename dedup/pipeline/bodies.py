@@ -46,6 +46,7 @@ class Bodies:
         self._settings = settings
         self._work = work
         signed, sketched = work.read_all("signed-", SIGNED), work.read_all("sketched-", SKETCHED)
+        work.here_and_there()  # some pairs lie far apart
         self._texts = work.read("texts")
         self._rows = inverse(sketched["text"].to_numpy())
         self._places = self._texts["place"].to_numpy()

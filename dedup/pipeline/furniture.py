@@ -81,6 +81,7 @@ class Corpus(NamedTuple):
         starts[texts] = np.cumsum(lengths) - lengths
         values = np.empty(lengths.sum(), tokens.values.dtype)
         order = texts.start + np.argsort(tokens.starts[texts])
+        self.work.throughout()
 
         def read(part: slice) -> None:
             some = order[part]
@@ -151,6 +152,7 @@ def furnish(settings: Settings, work: Workspace, number: int, count: int) -> dic
     article of unknown source no furniture can be told, so phrases common to all stand in for it.
     """
     signed = work.read_all("signed-", SIGNED)
+    work.here_and_there()  # for where the tokens lie
     found = _joined(_told(_corpus(work, Stored(signed["tokens"])), number, count, settings))
     work.write(f"left-out-{number:06}", LEFT_OUT, _left_out(found))
     work.write_table(f"template-{number:06}", _template(found, signed["source"]))

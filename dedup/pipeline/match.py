@@ -107,6 +107,7 @@ def collect(work: Workspace) -> dict[str, Any]:
                 found[f"candidates_by_{name}"] += int((generators & bit > 0).sum())
             columns = [pa.array(pairs.keys), pa.array(generators)]
             yield pa.RecordBatch.from_arrays(columns, schema=PROPOSED)
+            work.release()
 
     work.write("proposed", PROPOSED, proposed())
     work.write_table("rarity", _frequent(work, "words-"))
@@ -138,6 +139,7 @@ def _frequent(work: Workspace, prefix: str) -> pa.Table:
     parts = sum(len(tally.words) for tally in tallies) // _WORDS + 1
     for span in exchange.spans(parts, (0, 2**32 - 1)):
         found = summed([tally.within(*span) for tally in tallies])
+        work.release()
         words.append(found.words[found.texts > 1])
         texts.append(found.texts[found.texts > 1])
     hashes = shingle.unpacked(np.concatenate(words))
