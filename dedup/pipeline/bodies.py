@@ -31,6 +31,9 @@ _TOKEN_BYTES = 20
 _TEXTS, _COMPARED = 500, 10_000
 """Texts that one thread reads at a time, and pairs that it compares."""
 
+_READ = 20 * _TEXTS
+"""Texts that are read before what was read is let go of."""
+
 
 class Bodies:
     """All distinct texts of a run.
@@ -117,9 +120,9 @@ class Bodies:
             body = rest.body[bounds[part.start] : bounds[part.stop]]
             mine = shingle.Rest(rest.shingles.part(part), body)
             shingle.lay_out(tokens.part(part), template, size, mine)
+            self._ease(part)
 
         deque(in_order(fill, spans(len(texts), _TEXTS), self._settings.threads), maxlen=0)
-        self._work.release()
         return rest
 
     def _own(self, texts: np.ndarray, body: np.ndarray, wanted: np.ndarray) -> verify.Own:
@@ -137,10 +140,16 @@ class Bodies:
         def of(part: slice) -> verify.Own:
             some = wanted[part]
             tokens, quoted = self._tokens.gather(places[some]), self._quoted.gather(places[some])
+            self._ease(part)
             return evidence.own(tokens, quoted, bodies.take(some).values, self._rarity)
 
         parts = in_order(of, spans(len(wanted), _TEXTS), self._settings.threads)
         return verify.placed(list(parts), wanted, len(texts))
+
+    def _ease(self, part: slice) -> None:
+        """Let go of what was read, once in a while."""
+        if not part.stop % _READ:
+            self._work.release()
 
 
 def _related(

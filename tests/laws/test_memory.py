@@ -39,6 +39,7 @@ ONCE = {"order", "collect", "group"}
 CONSTANTS = {
     "dedup.pipeline.bodies._COMPARED": 4,
     "dedup.pipeline.bodies._PAIRS": 7,
+    "dedup.pipeline.bodies._READ": 6,
     "dedup.pipeline.bodies._TEXTS": 3,
     "dedup.pipeline.evidence._PAIRS": 7,
     "dedup.pipeline.exchange._PAIRS": 50,
