@@ -7,8 +7,8 @@ goes into it but the constants of this module.
 
 A cost in seconds or bytes goes on with the exponent between the two largest sizes, but never with
 one below 1, because what is spent once weighs less the more there is. Memory goes on by what each
-article added between these two; where it added nothing it stays. A worker is the machine that the
-figures come from.
+article added between the two largest that were told the same `--memory`, or the two largest; where
+it added nothing it stays. A worker is the machine that the figures come from.
 """
 
 from __future__ import annotations
@@ -116,8 +116,9 @@ def needs(measured: Sequence[Size]) -> Needs:
     def carried(figure: Callable[[Size], float]) -> Power:
         return power(*_points(measured, figure))
 
-    # What a run was told to keep under decides its memory, so sizes told otherwise say nothing.
+    # What a run was told to keep under decides its memory, so sizes told otherwise say less.
     alike = [size for size in measured if size.memory == measured[-1].memory]
+    alike = alike if len(alike) > 1 else list(measured)
     return Needs(
         cpu=carried(lambda size: size.cpu_seconds),
         stages={

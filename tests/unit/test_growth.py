@@ -361,8 +361,14 @@ def test_memory_that_stays_is_carried_on_as_it_is() -> None:
     assert level.memory(10**9) == 10**9
     rising = scaling.needs([SIZE, larger(10, peak_rss=10**9 + 90_000 * 100)])
     assert rising.memory(10**9) == pytest.approx(10**9 + 100 * 10**9, rel=1e-3)
-    told = scaling.needs([SIZE, larger(10, memory="8GB", peak_rss=8 * 10**9)])
-    assert told.memory(10**9) == 8 * 10**9
+
+
+def test_memory_is_carried_on_from_sizes_told_the_same_where_there_are_two() -> None:
+    first, last = (larger(each, memory="8GB") for each in (1, 100))
+    between = larger(10, memory="4GB", peak_rss=5 * 10**8)
+    assert scaling.needs([first, between, last]).memory(10**9) == 10**9
+    alone = larger(10, memory="8GB", peak_rss=10**9 + 90_000 * 100)
+    assert scaling.needs([SIZE, alone]).memory(10**9) == pytest.approx(101 * 10**9, rel=1e-3)
 
 
 def test_only_what_can_be_shared_out_becomes_faster() -> None:
