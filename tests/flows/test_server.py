@@ -79,6 +79,12 @@ class Machine:
     def ask(self, path: str, **body: Any) -> Any:
         """What the API answers."""
         answer = self.http.post(path, json=body)
+        for _ in range(10):
+            # Its database is busy; Prefect's own client asks again, too.
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(1)
+            answer = self.http.post(path, json=body)
         assert answer.is_success, answer.text
         return answer.json()
 
