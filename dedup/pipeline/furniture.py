@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from dedup.numbering import inverse
 from dedup.pipeline import exchange
 from dedup.ragged import Located, Ragged, Stored
 from dedup.schemas import FORMS, LEFT_OUT, SIGNED, TEMPLATE
@@ -206,8 +207,7 @@ def _corpus(work: Workspace, tokens: Stored) -> Corpus:
     versions, texts = work.read_all("versions", FORMS), work.read("texts")
     sources = texts["naming"].to_numpy()
     order = np.argsort(sources, kind="stable")
-    numbers = np.empty(len(order), np.int64)
-    numbers[order] = np.arange(len(order))
+    numbers = inverse(order)
     left, right = (numbers[versions[end].to_numpy()] for end in ("left", "right"))
     places = texts["place"].to_numpy()[order]
     neighbours = template.neighbours(left, right, len(order))

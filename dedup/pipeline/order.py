@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.numbering import number
+from dedup.numbering import inverse, number
 from dedup.pipeline import evidence, exchange
 from dedup.pipeline.furniture import outlets
 from dedup.ragged import Stored
@@ -116,9 +116,7 @@ def _distinct_texts(articles: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     first = np.full(numbers.max(initial=-1) + 1, -1)
     first[numbers[by_time[::-1]]] = by_time[::-1]
     first = first[first >= 0]
-    ranks = np.empty(len(by_time), np.int64)
-    ranks[by_time] = np.arange(len(by_time))
-    first = first[np.argsort(ranks[first])]
+    first = first[np.argsort(inverse(by_time)[first])]
     new = np.empty(numbers.max(initial=-1) + 1, np.int64)
     new[numbers[first]] = np.arange(len(first))
     return new[numbers], first

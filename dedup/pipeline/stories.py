@@ -117,8 +117,7 @@ def stories(
     n = len(by_cluster)
     hours = first_hours(articles["published_at"], clusters)
     order = np.lexsort((np.arange(n), hours))  # NaN sorts last
-    places = np.empty(n, np.int64)
-    places[order] = np.arange(n)
+    places = inverse(order)
     forms = work.read_all("forms-", FORMS)
     of_texts = np.zeros(work.read("texts").num_rows, np.int64)
     of_texts[articles["distinct"].to_numpy()] = places[clusters]  # identical texts share a cluster

@@ -14,7 +14,6 @@ into FILE beside those of other sizes, from which `scaling.py` works out what la
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import statistics
@@ -284,11 +283,7 @@ def _write_csv(path: Path, measured: Sequence[Size]) -> None:
         figures = asdict(size)
         seconds = figures.pop("stages")
         rows.append(figures | {f"{name}_seconds": value for name, value in seconds.items()})
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    show.write_csv(path, rows)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

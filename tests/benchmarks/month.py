@@ -12,7 +12,6 @@ run left readers without a complete one, or the last runs are too slow beside th
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -83,12 +82,7 @@ def _word(verdict: Verdict) -> str:
 
 
 def _write_csv(path: Path, records: Sequence[Record]) -> None:
-    rows = [record.cells() for record in records]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    show.write_csv(path, [record.cells() for record in records])
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -20,7 +20,6 @@ articles: so kernels are compiled, and whoever fails is a row that says so. Linu
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import os
 import re
@@ -380,11 +379,7 @@ def write_csv(
     table = [
         record.cells() | about | {"packages": packages.get(record.runner, "")} for record in records
     ]
-    columns = dict.fromkeys(name for row in table for name in row)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(table)
+    show.write_csv(path, table)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

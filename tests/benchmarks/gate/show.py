@@ -5,10 +5,12 @@ Law: a figure in a document stands between two marks and is written by this modu
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -119,6 +121,15 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     first, *others = ([cell.replace("|", r"\|") for cell in row] for row in rows)
     lines = [first, ["---", *["--:"] * (len(first) - 1)], *others]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as a table; a cell that a row lacks stays empty."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def rewrite(path: Path, block: str, content: str) -> None:
