@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dedup.machine import place_for_kernels
+from dedup.machine import place_for_kernels, uncollected
 
 if TYPE_CHECKING:
     from dedup.pipeline import cluster_articles, cluster_new
@@ -31,7 +31,8 @@ place_for_kernels()
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = getattr(import_module(_HOMES[name]), name)
+    with uncollected():
+        globals()[name] = getattr(import_module(_HOMES[name]), name)
     return globals()[name]
 
 

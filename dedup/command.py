@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
-# At its end the interpreter would search all that was imported for cycles: a fifth of a short run.
+# The interpreter would search all that is imported for cycles, many times over and once more at its
+# end: a fifth of a short run. A command makes hardly any.
+_OBJECTS = 1_000_000
+"""New ones between two searches, four times as many as imports make."""
 atexit.register(gc.freeze)
 
 
@@ -44,6 +47,7 @@ def run(command: click.Command, name: str, arguments: Sequence[str] | None = Non
         Exit status.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    gc.set_threshold(_OBJECTS)
     try:
         with command.make_context(name, given) as context:
             command.invoke(context)

@@ -56,6 +56,18 @@ _HALF = np.uint64(32)
 
 
 @njit(cache=True, nogil=True)
+def table_bits(entries):  # type: ignore[no-untyped-def]
+    """Bits of a slot of a hash table that is at most a quarter full.
+
+    That two hashes meet in a slot cannot be foretold, so it is rare.
+    """
+    bits = 4
+    while (1 << bits) < 4 * entries:
+        bits += 1
+    return bits
+
+
+@njit(cache=True, nogil=True)
 def slot_of(keys, homes, key):  # type: ignore[no-untyped-def]
     """Slot of a hash, -1 where it is not known; `keys` and `homes` as `Lookup` has them."""
     at = np.int64(((key >> _HALF) * homes) >> _HALF)

@@ -5,11 +5,12 @@ Law: a limit that is set on the process counts, not what the machine has.
 
 from __future__ import annotations
 
+import gc
 import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _GROUPS = Path("/proc/self/cgroup")
@@ -49,6 +50,23 @@ def _limits(groups: list[str], root: Path) -> Iterator[int]:
                 limit = file.read_text().strip()
                 if limit != "max":
                     yield int(limit)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without searches for cycles, for imports: they make many objects, and nearly none is garbage.
+
+    Afterwards all objects count as old, so that the next search does not look through them either.
+    """
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.unfreeze()
+        if collected:
+            gc.enable()
 
 
 def place_for_kernels() -> None:

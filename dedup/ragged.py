@@ -113,9 +113,17 @@ class Located(NamedTuple):
         """The given ones of the lists, in the given order."""
         return Located(self.values, self.starts[rows], self.lengths[rows])
 
+    @property
+    def addresses(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the first byte of each list, and of the first after it: int64, shape (n_lists,)."""
+        first = self.values.ctypes.data + self.starts * self.values.itemsize
+        return first, first + self.lengths * self.values.itemsize
+
     def copy(self, result: np.ndarray, places: np.ndarray) -> None:
         """Write each list into an array from a place (int64) on."""
-        _copy(*self, result, places)
+        # As bytes, so that one kernel serves all types.
+        size, values = result.itemsize, self.values.view(np.uint8)
+        _copy(values, self.starts, self.lengths, size, result.view(np.uint8), places)
 
     def within(self, first: int, last: int) -> Located:
         """The same lists, which are sorted (uint64), from value `first` to `last` only."""
@@ -198,10 +206,12 @@ class _Addresses:
 
 
 @njit(cache=True, nogil=True)
-def _copy(values, starts, lengths, result, places):  # type: ignore[no-untyped-def]
+def _copy(values, starts, lengths, size, result, places):  # type: ignore[no-untyped-def]
     for row in range(len(starts)):
-        part = values[starts[row] : starts[row] + lengths[row]]
-        result[places[row] : places[row] + len(part)] = part
+        begin, count = starts[row] * size, lengths[row] * size
+        part, room = values[begin : begin + count], result[places[row] * size :]
+        for at in range(count):
+            room[at] = part[at]
 
 
 @njit(cache=True, nogil=True)

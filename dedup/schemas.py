@@ -212,10 +212,25 @@ SIGNED = _table(
         ARTICLES.field("published_at"),
         CLUSTERS.field("agency"),
         _column("text_hash", pa.uint64(), "hash of all its tokens in order", nullable=False),
-        _column("tokens", pa.large_list(pa.uint32()), "packed token hashes of its body, in order"),
-        _column("quoted", pa.large_list(pa.uint8()), "1 for each token in quotation marks, else 0"),
-        _column("sketch", pa.large_list(pa.uint64()), "sorted sketch, template included"),
     ],
+)
+
+TOKENS = _table(
+    "tokens",
+    "signed article; internal",
+    [_column("tokens", pa.large_list(pa.uint32()), "packed token hashes of its body, in order")],
+)
+
+QUOTED = _table(
+    "quoted",
+    "signed article; internal",
+    [_column("quoted", pa.large_list(pa.uint8()), "1 for each token in quotation marks, else 0")],
+)
+
+SKETCHES = _table(
+    "sketches",
+    "signed article, or distinct text without its template; internal",
+    [_column("sketch", pa.large_list(pa.uint64()), "sorted sketch")],
 )
 
 MATCHED = _table(
@@ -256,8 +271,20 @@ SKETCHED = _table(
         _column("template", pa.large_list(pa.uint64()), "sorted shingle hashes left out"),
         _column("shingles_counted", pa.int32(), "distinct shingles that count"),
         _column("template_shingles", pa.int32(), "distinct shingles left out as template"),
-        _column("sketch", pa.large_list(pa.uint64()), "sorted sketch"),
-        _column("terms", pa.large_list(pa.uint64()), "hashes of its heaviest words as they come"),
+    ],
+)
+
+PREFIXES = _table(
+    "prefixes",
+    "distinct text; internal",
+    [_column("prefixes", pa.large_list(pa.uint16()), "of its shingles that count")],
+)
+
+TERMS = _table(
+    "terms",
+    "distinct text; internal",
+    [
+        _column("terms", pa.large_list(pa.uint32()), "its heaviest words, packed, as they come"),
         _column("term_counts", pa.large_list(pa.uint8()), "how often each stands in it, up to 255"),
         _column("term_frequencies", pa.large_list(pa.float32()), "of each in the language"),
     ],
@@ -387,8 +414,10 @@ BODIES = _table(
     "bodies",
     "text by number; internal",
     [
-        *(SIGNED.field(name) for name in ("tokens", "quoted")),
-        *(SKETCHED.field(name) for name in ("terms", "term_counts", "term_frequencies")),
+        *TOKENS,
+        *QUOTED,
+        _column("terms", pa.large_list(pa.uint64()), "hashes of its heaviest words as they come"),
+        *(TERMS.field(name) for name in ("term_counts", "term_frequencies")),
     ],
 )
 

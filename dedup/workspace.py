@@ -12,13 +12,26 @@ import mmap
 import os
 import shutil
 import uuid
-from collections.abc import Iterable
+from bisect import insort
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 _GONE = ".gone-"
+
+_NEXT = 65_536
+"""Bytes between two wanted places that are sooner read than passed over, about."""
+
+
+class _Map(NamedTuple):
+    """A file in memory, and where it begins there."""
+
+    address: int
+    file: mmap.mmap
 
 
 class Workspace:
@@ -32,19 +45,39 @@ class Workspace:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._maps: list[mmap.mmap] = []
+        self._maps: list[_Map] = []  # by address
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, name: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         """Write a table batch by batch; it appears under its name once it is whole."""
-        partial = self._partial(name)
-        try:
-            with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        self.write_apart({name: schema}, batches)
+
+    def write_apart(
+        self, schemas: Mapping[str, pa.Schema], batches: Iterable[pa.RecordBatch]
+    ) -> None:
+        """Write columns of the batches to several tables, so that each is read without the others.
+
+        Parameters
+        ----------
+        schemas : mapping of str to Schema
+            Of each table by its name: which columns it takes. The tables appear once all are whole.
+        batches : iterable of RecordBatch
+            With the columns of all schemas.
+        """
+        partial = {name: self._partial(name) for name in schemas}
+        with ExitStack() as stack:
+            for path in partial.values():
+                stack.callback(path.unlink, missing_ok=True)
+            with ExitStack() as files:
+                writers = [
+                    (schema.names, _writer(files, partial[name], schema))
+                    for name, schema in schemas.items()
+                ]
                 for batch in batches:
-                    writer.write_batch(batch)
-            os.replace(partial, self._table(name))
-        finally:
-            partial.unlink(missing_ok=True)
+                    for columns, writer in writers:
+                        writer.write_batch(batch.select(columns))
+            for name, path in partial.items():
+                os.replace(path, self._table(name))
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write a table that is in memory."""
@@ -57,7 +90,8 @@ class Workspace:
         _advise(mapped, "MADV_RANDOM")  # where its columns lie is told all over it
         table = pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
         _advise(mapped, "MADV_NORMAL")
-        self._maps.append(mapped)
+        address = np.frombuffer(mapped, np.uint8).ctypes.data
+        insort(self._maps, _Map(address, mapped), key=lambda each: each.address)
         return table
 
     def release(self) -> None:
@@ -66,18 +100,41 @@ class Workspace:
         So is what Arrow keeps for tables to come.
         """
         for each in self._maps:
-            each.madvise(mmap.MADV_DONTNEED)
+            _advise(each.file, "MADV_DONTNEED")
         pa.default_memory_pool().release_unused()
 
     def here_and_there(self) -> None:
         """Of tables read so far single rows will be looked at, so nothing around them is read."""
         for each in self._maps:
-            _advise(each, "MADV_RANDOM")
+            _advise(each.file, "MADV_RANDOM")
 
     def throughout(self) -> None:
         """Tables read so far will be looked at from begin to end."""
         for each in self._maps:
-            _advise(each, "MADV_NORMAL")
+            _advise(each.file, "MADV_NORMAL")
+
+    def ahead(self, first: np.ndarray, after: np.ndarray) -> None:
+        """Begin to read parts of tables read so far, all at the same time.
+
+        Parameters
+        ----------
+        first, after : ndarray of int64, shape (n_parts,)
+            Address of the first byte of each part, and of the first one after it. Neighbours are
+            read in one go where they follow one another.
+        """
+        some = first < after  # what is empty may lie nowhere
+        if not some.any():
+            return
+        first, after = first[some], after[some]
+        between = first[1:] - after[:-1]
+        apart = np.flatnonzero((between < 0) | (between > _NEXT))
+        starts, ends = first[np.append(0, apart + 1)], after[np.append(apart, len(after) - 1)]
+        addresses = [each.address for each in self._maps]
+        of = np.searchsorted(addresses, starts, side="right") - 1
+        for start, end, number in zip(starts.tolist(), ends.tolist(), of.tolist(), strict=True):
+            address, file = self._maps[number]
+            begin = (start - address) // mmap.PAGESIZE * mmap.PAGESIZE
+            _advise(file, "MADV_WILLNEED", begin, end - address - begin)
 
     def read_each(self, prefix: str) -> list[pa.Table]:
         """The tables whose names start so, in the order of their names."""
@@ -130,7 +187,12 @@ class Workspace:
         return self.folder / f".{name}.{uuid.uuid4().hex}"
 
 
-def _advise(mapped: mmap.mmap, advice: str) -> None:
+def _writer(files: ExitStack, path: Path, schema: pa.Schema) -> pa.ipc.RecordBatchFileWriter:
+    sink = files.enter_context(pa.OSFile(str(path), "wb"))
+    return files.enter_context(pa.ipc.new_file(sink, schema))
+
+
+def _advise(mapped: mmap.mmap, advice: str, *part: int) -> None:
     # Systems read up to megabytes around a page that they do not have, unless told otherwise.
     if hasattr(mmap, advice):
-        mapped.madvise(getattr(mmap, advice))
+        mapped.madvise(getattr(mmap, advice), *part)

@@ -66,9 +66,10 @@ class Reading(NamedTuple):
 
     def unlowered(self) -> float:
         """Similarity if neither figures, nor time, nor outlet lowered it."""
-        unfigured = self.given.sums._replace(figured=np.zeros(2, np.int64))
+        own = self.given.own
+        unfigured = own._replace(sums=own.sums._replace(figured=np.zeros(2, np.int64)))
         hours, outlets = np.full(2, np.nan), np.full(2, -1)
-        given = self.given._replace(sums=unfigured, hours=hours, outlets=outlets)
+        given = self.given._replace(own=unfigured, hours=hours, outlets=outlets)
         return float(verify.score(given, *_BOTH, 0).similarity[0])
 
     def alone(self, settings: Settings) -> Alone:

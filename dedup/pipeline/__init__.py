@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dedup.errors import RunError
 from dedup.lock import locked
@@ -173,11 +175,25 @@ def _tables(work: Workspace) -> dict[str, pa.Table]:
     template = work.read_all("template-", TEMPLATE)
     made = {
         table_name(REJECTS): rejects.sort_by([("file", "ascending"), ("row", "ascending")]),
-        table_name(TEMPLATE): template.sort_by([("source", "ascending"), ("shingle", "ascending")]),
+        table_name(TEMPLATE): _by_source(template),
         table_name(LINEAGE): LINEAGE.empty_table(),
     }
     names = [table_name(schema) for schema in OUTPUT_TABLES]
     return {name: made[name] if name in made else work.read(f"out-{name}") for name in names}
+
+
+def _by_source(template: pa.Table) -> pa.Table:
+    """The shingles of each source, rising; those of none come last.
+
+    Sources are few, so their names are sorted alone, which `pyarrow.Table.sort_by` does not do.
+    """
+    sources = template["source"].combine_chunks().dictionary_encode()
+    n = len(sources.dictionary)
+    ranks = np.full(n + 1, n, np.min_scalar_type(n))  # small numbers are sorted in linear time
+    ranks[pc.array_sort_indices(sources.dictionary).to_numpy()] = np.arange(n)
+    of_rows = ranks[sources.indices.fill_null(n).to_numpy()]
+    order = np.argsort(template["shingle"].to_numpy())
+    return template.take(pa.array(order[np.argsort(of_rows[order], kind="stable")]))
 
 
 def _info(

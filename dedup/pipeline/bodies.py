@@ -1,8 +1,9 @@
 """Distinct texts as they lie in the workspace, to be compared.
 
 Law: of all texts only those that are compared are looked at, some at a time, so it decides nothing
-how many there are. Most candidates share next to nothing, which their shingles tell; the words are
-read of the others alone. What is read of a text is read once for all pairs at hand.
+how many there are. Most candidates share next to nothing, which the prefixes of their shingles
+tell; texts are read of the others alone, and words of those whose shingles are shared. What is read
+of a text is read once for all pairs at hand.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dedup.lookup import spread
 from dedup.numbering import inverse
 from dedup.pipeline import evidence, language
 from dedup.ragged import Ragged, Stored
-from dedup.schemas import SIGNED, SKETCHED
+from dedup.schemas import PREFIXES, QUOTED, SKETCHED, TOKENS
 from dedup.settings import Settings
 from dedup.stages import shingle, verify
 from dedup.threads import in_order, spans
@@ -25,8 +26,8 @@ from dedup.workspace import Workspace
 _PAIRS = 500_000
 """Pairs that are at hand at a time, at most."""
 
-_TOKEN_BYTES = 20
-"""Bytes that a token of their texts takes, about."""
+_TOKEN_BYTES, _PREFIX_BYTES = 20, 2
+"""Bytes that a token of their texts takes, about; and where only prefixes are looked at."""
 
 _TEXTS, _COMPARED = 500, 10_000
 """Texts that one thread reads at a time, and pairs that it compares."""
@@ -48,48 +49,70 @@ class Bodies:
     def __init__(self, work: Workspace, settings: Settings) -> None:
         self._settings = settings
         self._work = work
-        signed, sketched = work.read_all("signed-", SIGNED), work.read_all("sketched-", SKETCHED)
+        tokens, quoted = work.read_all("tokens-", TOKENS), work.read_all("quoted-", QUOTED)
+        sketched = work.read_all("sketched-", SKETCHED)
+        prefixes = work.read_all("prefixes-", PREFIXES)
         work.here_and_there()  # some pairs lie far apart
         self._texts = work.read("texts")
         self._rows = inverse(sketched["text"].to_numpy())
         self._places = self._texts["place"].to_numpy()
-        self._tokens, self._quoted = Stored(signed["tokens"]), Stored(signed["quoted"])
+        self._tokens, self._quoted = Stored(tokens["tokens"]), Stored(quoted["quoted"])
         self._template = Stored(sketched["template"])
+        self._prefixes = Stored(prefixes["prefixes"])
         self._rarity = _rarity(work) if settings.rarity == "corpus" else language.rarity
+
+    def may_be_related(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Which pairs of texts by number may be related; the others have no similarity.
+
+        Returns
+        -------
+        ndarray of bool, shape (n_pairs,)
+            Quickest where left ones rise.
+        """
+        pieces = [np.empty(0, bool)]
+        for part in spans(len(left), self._at_hand(_PREFIX_BYTES)):
+            pieces += self._may_be_related(left[part], right[part])
+            self._work.release()
+        return np.concatenate(pieces)
 
     def score(self, left: np.ndarray, right: np.ndarray) -> verify.Scores:
         """Scores of pairs of texts by number; quickest where left ones rise."""
         pieces = [_NO_SCORES]
-        for part in spans(len(left), self._at_hand()):
+        for part in spans(len(left), self._at_hand(_TOKEN_BYTES)):
             pieces += self._score(left[part], right[part])
             self._work.release()
         return verify.Scores(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
 
-    def _at_hand(self) -> int:
+    def _at_hand(self, token_bytes: int) -> int:
         """Pairs whose texts fit into a quarter of the memory, though none were in two of them."""
         mean = self._tokens.size / max(1, len(self._places))
-        fit = self._settings.memory_bytes / (4 * 2 * _TOKEN_BYTES * max(1.0, mean))
+        fit = self._settings.memory_bytes / (4 * 2 * token_bytes * max(1.0, mean))
         return max(1, min(_PAIRS, int(fit)))
 
+    def _may_be_related(self, left: np.ndarray, right: np.ndarray) -> list[np.ndarray]:
+        texts, (left, right) = self._as_they_lie(left, right)
+        prefixes = self._gathered(self._prefixes, self._rows[texts])
+        least = self._settings.shared_floor
+
+        def told(part: slice) -> np.ndarray:
+            return verify.may_be_related(prefixes, left[part], right[part], least)
+
+        return list(in_order(told, spans(len(left), _COMPARED), self._settings.threads))
+
     def _score(self, left: np.ndarray, right: np.ndarray) -> list[verify.Scores]:
-        texts = self._as_they_lie(left, right)
-        places = np.empty(len(self._places), np.int64)
-        places[texts] = np.arange(len(texts))
-        left, right = places[left], places[right]
+        texts, (left, right) = self._as_they_lie(left, right)
         rest, pairs = self._rest(texts), spans(len(left), _COMPARED)
-        sizes, settings = verify.counted(rest.shingles), self._settings
+        sizes, settings = self._prefixes.located(self._rows[texts]).lengths, self._settings
 
         def overlap(part: slice) -> verify.Overlap:
             ends = left[part], right[part]
             return verify.overlap(rest.shingles, sizes, *ends, settings.shared_floor)
 
         found = list(in_order(overlap, pairs, settings.threads))
-        own = self._own(texts, rest.body, _related(found, left, right, len(texts)))
         given = verify.Evidence(
             shingles=rest.shingles,
             sizes=sizes,
-            own=own,
-            sums=verify.summed(own),
+            own=self._own(texts, rest.body, _related(found, left, right, len(texts))),
             hours=self._texts["hours"].to_numpy()[texts],
             outlets=self._texts["outlet"].to_numpy()[texts],
             late_weight=settings.representation.late_weight,
@@ -102,12 +125,17 @@ class Bodies:
 
         return list(in_order(compare, zip(found, pairs, strict=True), settings.threads))
 
-    def _as_they_lie(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """The distinct texts of pairs, in the order in which they lie in the workspace."""
+    def _as_they_lie(
+        self, left: np.ndarray, right: np.ndarray
+    ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """The distinct texts of pairs, in the order in which they lie, and the pairs in these."""
         mask = np.zeros(len(self._places), bool)
         mask[left] = mask[right] = True
         texts = np.flatnonzero(mask)
-        return texts[np.argsort(self._places[texts])]
+        texts = texts[np.argsort(self._places[texts])]
+        at = np.empty(len(mask), np.int64)
+        at[texts] = np.arange(len(texts))
+        return texts, (at[left], at[right])
 
     def _rest(self, texts: np.ndarray) -> shingle.Rest:
         """What template leaves of the texts."""
@@ -116,7 +144,8 @@ class Bodies:
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(tokens.lengths)])
 
         def fill(part: slice) -> None:
-            template = self._template.gather(self._rows[texts[part]])
+            self._work.ahead(*tokens.part(part).addresses)
+            template = self._gathered(self._template, self._rows[texts[part]])
             body = rest.body[bounds[part.start] : bounds[part.stop]]
             mine = shingle.Rest(rest.shingles.part(part), body)
             shingle.lay_out(tokens.part(part), template, size, mine)
@@ -139,12 +168,19 @@ class Bodies:
 
         def of(part: slice) -> verify.Own:
             some = wanted[part]
-            tokens, quoted = self._tokens.gather(places[some]), self._quoted.gather(places[some])
+            tokens = self._gathered(self._tokens, places[some])
+            quoted = self._gathered(self._quoted, places[some])
             self._ease(part)
             return evidence.own(tokens, quoted, bodies.take(some).values, self._rarity)
 
         parts = in_order(of, spans(len(wanted), _TEXTS), self._settings.threads)
-        return verify.placed(list(parts), wanted, len(texts))
+        return verify.placed(parts, wanted, lengths[wanted], len(texts))
+
+    def _gathered(self, lists: Stored, rows: np.ndarray) -> Ragged:
+        """The lists of the rows, of which all that is not in memory is read at the same time."""
+        located = lists.located(rows)
+        self._work.ahead(*located.addresses)
+        return located.gathered()
 
     def _ease(self, part: slice) -> None:
         """Let go of what was read, once in a while."""

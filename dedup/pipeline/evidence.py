@@ -116,21 +116,20 @@ def own(tokens: Ragged, quoted: Ragged, body: np.ndarray, rarity: verify.Rarity)
     rarity : verify.Rarity
     """
     mask, spoken = quote.own(body, quoted)
-    counted = shingle.counted(tokens.map(shingle.unpacked), mask)
+    counted = shingle.counted(tokens, mask)
     rarities = rarity(counted.words.values)
     masses = tokens._replace(values=np.append(rarities, np.float32(0))[counted.places])
     weights = verify.weigh(rarities, counted.counts)
-    return verify.Own(masses, counted.words, weights, spoken)
+    sums = verify.summed(masses, counted.words, weights)
+    return verify.Own(masses, counted.words, weights, spoken, sums)
 
 
 def gathered(texts: Texts, rarity: verify.Rarity, settings: Settings) -> verify.Evidence:
     """Evidence of texts."""
-    words = own(texts.tokens, texts.quoted, texts.rest.body, rarity)
     return verify.Evidence(
         shingles=texts.rest.shingles,
         sizes=verify.counted(texts.rest.shingles),
-        own=words,
-        sums=verify.summed(words),
+        own=own(texts.tokens, texts.quoted, texts.rest.body, rarity),
         hours=texts.hours,
         outlets=texts.outlets,
         late_weight=settings.representation.late_weight,

@@ -23,7 +23,7 @@ import pyarrow as pa
 from dedup.numbering import inverse
 from dedup.pipeline import exchange
 from dedup.ragged import Located, Ragged, Stored
-from dedup.schemas import FORMS, LEFT_OUT, SIGNED, TEMPLATE
+from dedup.schemas import FORMS, LEFT_OUT, SIGNED, TEMPLATE, TOKENS
 from dedup.settings import Settings
 from dedup.stages import shingle, template
 from dedup.threads import in_order, spans, width
@@ -152,11 +152,12 @@ def furnish(settings: Settings, work: Workspace, number: int, count: int) -> dic
     Articles are versions of one story as far as they are close copies, template included. Of an
     article of unknown source no furniture can be told, so phrases common to all stand in for it.
     """
-    signed = work.read_all("signed-", SIGNED)
+    tokens = work.read_all("tokens-", TOKENS)["tokens"]
     work.here_and_there()  # for where the tokens lie
-    found = _joined(_told(_corpus(work, Stored(signed["tokens"])), number, count, settings))
+    found = _joined(_told(_corpus(work, Stored(tokens)), number, count, settings))
     work.write(f"left-out-{number:06}", LEFT_OUT, _left_out(found))
-    work.write_table(f"template-{number:06}", _template(found, signed["source"]))
+    names = work.read_all("signed-", SIGNED)["source"]
+    work.write_table(f"template-{number:06}", _template(found, names))
     return {}
 
 

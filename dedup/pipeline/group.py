@@ -14,14 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dedup.numbering import among, inverse, rising
+from dedup.numbering import among, counted, firsts, inverse, rising
 from dedup.pipeline import evidence, stories
 from dedup.pipeline.bodies import Bodies
 from dedup.pipeline.match import first_articles
-from dedup.schemas import CLUSTERS, PAIRS, SCORED, SCORES, SKETCHED, SUMMARY
+from dedup.schemas import CLUSTERS, PAIRS, RELATIONS, SCORED, SCORES, SKETCHED, SUMMARY
 from dedup.settings import Settings
 from dedup.stages import candidates, cluster, verify
-from dedup.threads import spans, together
+from dedup.threads import in_order, spans, together
 from dedup.workspace import Workspace
 
 Score = Callable[[np.ndarray, np.ndarray], verify.Scores]
@@ -29,6 +29,9 @@ Score = Callable[[np.ndarray, np.ndarray], verify.Scores]
 
 _ROWS = 65_536
 """Rows of a table that are put together at a time, about."""
+
+_RELATIONS = pa.array(RELATIONS)
+_PLACES = {name: np.int8(place) for place, name in enumerate(RELATIONS)}
 
 
 class Pairs(NamedTuple):
@@ -219,12 +222,14 @@ def _leads(
     window = int(settings.lead_minutes * 60_000_000)
     # Where no member is dated, all of them are early.
     late = published - window > first[clusters]
-    positions = np.arange(len(clusters))
-    fullness, lengths = (measure[numbers] for measure in full)
-    order = np.lexsort((positions, -lengths, -fullness, late, clusters))
-    _, starts = np.unique(clusters[order], return_index=True)
     leads = np.empty(len(first), np.int64)
-    leads[clusters[order[starts]]] = order[starts]
+    leads[clusters] = np.arange(len(clusters))
+    order = np.flatnonzero(np.bincount(clusters)[clusters] > 1)
+    fullness, lengths = (-measure[numbers[order]] for measure in full)
+    # Of equal ones the first stays the first.
+    order = order[np.lexsort((lengths, fullness, late[order], clusters[order]))]
+    order = order[firsts(clusters[order])]
+    leads[clusters[order]] = order
     return leads[clusters]
 
 
@@ -271,14 +276,20 @@ def cluster_pieces(
     """
     leads, numbers = groups.leads, articles["distinct"].to_numpy()
     to_lead = _to_lead(numbers, leads, _either(pairs, score))
-    sizes = np.bincount(leads, minlength=len(leads))
-    is_lead = leads == np.arange(len(leads))
-    order = np.lexsort((np.arange(len(leads)), ~is_lead, leads))
-    starts = np.flatnonzero(is_lead[order])
+    sizes, members = np.bincount(leads, minlength=len(leads)), np.arange(len(leads))
+    # By cluster, its lead, which counts as 0, and the others.
+    keys = np.sort(candidates.pack(leads, np.where(leads == members, 0, 1 + members)))
+    clusters, followers = candidates.ends(keys)
+    order = np.where(followers == 0, clusters, followers - 1)
+    starts = np.flatnonzero(followers == 0)
     cuts = starts[np.searchsorted(starts, np.arange(0, len(order), _ROWS))[1:] - 1]
-    for rows in np.split(order, np.unique(cuts[cuts > 0])) if len(order) else []:
+
+    def of(rows: np.ndarray) -> tuple[pa.Table, pa.Table]:
         piece = _cluster_piece(rows, articles, counts, groups, sizes, to_lead, settings)
-        yield piece, _summary_table(piece)
+        return piece, _summary_table(piece)
+
+    parts = np.split(order, np.unique(cuts[cuts > 0])) if len(order) else []
+    return in_order(of, parts, settings.threads)
 
 
 def _cluster_piece(
@@ -294,8 +305,9 @@ def _cluster_piece(
     texts, is_lead, ids = mine["distinct"].to_numpy(), leads == rows, articles["article_id"]
     size, scores, places = sizes[leads], to_lead.scores, to_lead.places[texts]
     theirs = verify.Scores(*(column[places[places >= 0]] for column in scores))
-    relation = np.full(len(rows), "identical", object)
+    relation = np.full(len(rows), _PLACES["identical"])
     relation[places >= 0] = verify.relations(theirs, settings.similarity_floor)
+    relation[is_lead] = np.where(size[is_lead] > 1, _PLACES["lead"], _PLACES["single"])
     lead_ids = ids.take(pa.array(leads))
     counted = counts.take(pa.array(texts))
     columns = {
@@ -305,7 +317,7 @@ def _cluster_piece(
         "cluster_size": size.astype(np.int32),
         "is_lead": is_lead,
         "lead_id": lead_ids,
-        "relation": np.where(is_lead, np.where(size > 1, "lead", "single"), relation),
+        "relation": _RELATIONS.take(pa.array(relation)),
         "jaccard": to_lead.column(scores.jaccard, texts),
         "containment": to_lead.column(scores.containment_left, texts),
         "lead_containment": to_lead.column(scores.containment_right, texts),
@@ -332,12 +344,14 @@ def pair_pieces(
     left = np.concatenate([ends[0], first[numbers[again]]])
     right = np.concatenate([ends[1], again])
     of_pair = np.concatenate([kept, np.full(len(again), -1)])
-    order = np.lexsort((right, left))
-    for part in spans(len(order), _ROWS):
+    order = np.argsort(candidates.pack(left, right))
+
+    def of(part: slice) -> pa.Table:
         rows = order[part]
-        yield _pair_piece(
-            (left[rows], right[rows]), of_pair[rows], articles, counts, leads, pairs, settings
-        )
+        these = left[rows], right[rows]
+        return _pair_piece(these, of_pair[rows], articles, counts, leads, pairs, settings)
+
+    return in_order(of, spans(len(order), _ROWS), settings.threads)
 
 
 def _pair_piece(
@@ -358,7 +372,8 @@ def _pair_piece(
     )
     turned = np.append(pairs.left, -1)[at] != numbers[left]
     scores = verify.turned(scores, turned)
-    relation = np.where(equal, "identical", verify.relations(scores, settings.similarity_floor))
+    relation = verify.relations(scores, settings.similarity_floor)
+    relation[equal] = _PLACES["identical"]
     similarity, jaccard, in_right, in_left, held, cosine, agreement = (
         np.where(equal, np.float32(1), column)
         for column in (
@@ -378,7 +393,7 @@ def _pair_piece(
         "left_id": ids.take(pa.array(left)),
         "right_id": ids.take(pa.array(right)),
         "cluster_id": cluster_ids,
-        "relation": relation,
+        "relation": _RELATIONS.take(pa.array(relation)),
         "similarity": similarity,
         "score": verify.probability(similarity),
         "jaccard": jaccard,
@@ -399,48 +414,64 @@ def _hours_apart(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArr
 
 
 def _summary_table(clusters: pa.Table) -> pa.Table:
-    members = clusters.filter(pc.greater(clusters["cluster_size"], 1))
-    # One thread, so that sums of floats come out the same every time.
-    whole = members.group_by("cluster_id", use_threads=False).aggregate(
-        [
-            ("source", "count_distinct", pc.CountOptions("only_valid")),
-            ("published_at", "min"),
-            ("published_at", "max"),
-        ]
-    )
-    followers = members.filter(pc.invert(members["is_lead"]))
-    likeness = followers.group_by("cluster_id", use_threads=False).aggregate(
-        [("jaccard", "min"), ("jaccard", "mean")]
-    )
-    leads = members.filter(members["is_lead"])
-    joined = (
-        leads.join(whole, "cluster_id", use_threads=False)
-        .join(likeness, "cluster_id", use_threads=False)
-        .join(_agencies(members), "cluster_id", use_threads=False)
-        .sort_by("cluster_id")
-    )
-    names = {
-        "size": "cluster_size",
-        "sources": "source_count_distinct",
-        "lead_title": "title",
-        "lead_source": "source",
-        "first_published_at": "published_at_min",
-        "last_published_at": "published_at_max",
-        "min_jaccard": "jaccard_min",
-        "mean_jaccard": "jaccard_mean",
-        "agency": "credited",
+    """Summary of whole clusters, one after the other, each with its lead first."""
+    members = np.flatnonzero(clusters["cluster_size"].to_numpy() > 1)
+    is_lead = clusters["is_lead"].to_numpy()[members]
+    starts, owners = np.flatnonzero(is_lead), np.cumsum(is_lead) - 1
+    leads = clusters.take(pa.array(members[starts]))
+    names = ["source", "published_at", "agency"]
+    sources, times, agencies = clusters.select(names).take(pa.array(members)).columns
+    followers, jaccard = ~is_lead, clusters["jaccard"].to_numpy()[members]
+    sums = np.bincount(owners[followers], jaccard[followers], len(starts))
+    columns = {
+        "cluster_id": leads["cluster_id"],
+        "story_id": leads["story_id"],
+        "size": leads["cluster_size"],
+        "sources": np.bincount(_named(owners, sources)[0], minlength=len(starts)),
+        "lead_id": leads["lead_id"],
+        "lead_title": leads["title"],
+        "lead_source": leads["source"],
+        "first_published_at": _of_each(np.minimum, times, starts, np.iinfo(np.int64).max),
+        "last_published_at": _of_each(np.maximum, times, starts, np.iinfo(np.int64).min),
+        # The lead's own is 1.
+        "min_jaccard": np.minimum.reduceat(jaccard, starts),
+        "mean_jaccard": sums / (leads["cluster_size"].to_numpy() - 1),
+        "agency": _agencies(owners, agencies, len(starts)),
     }
-    return pa.table({name: joined[names.get(name, name)] for name in SUMMARY.names}).cast(SUMMARY)
+    return pa.table({name: columns[name] for name in SUMMARY.names}).cast(SUMMARY)
 
 
-def _agencies(members: pa.Table) -> pa.Table:
-    """Agency credited most often in each cluster, the first by name of several."""
-    credited = members.filter(pc.is_valid(members["agency"]))
-    counted = credited.group_by(["cluster_id", "agency"], use_threads=False).aggregate(
-        [("agency", "count")]
-    )
-    counted = counted.sort_by(
-        [("cluster_id", "ascending"), ("agency_count", "descending"), ("agency", "ascending")]
-    )
-    best = counted.group_by("cluster_id", use_threads=False).aggregate([("agency", "first")])
-    return best.rename_columns({"agency_first": "credited"})
+def _of_each(
+    function: np.ufunc, times: pa.ChunkedArray, starts: np.ndarray, never: int
+) -> pa.Array:
+    """Earliest or latest time of each cluster; null where none is known."""
+    known = times.cast(pa.int64()).fill_null(never).to_numpy()
+    found = function.reduceat(known, starts)
+    return pa.array(found, mask=found == never).cast(times.type)
+
+
+def _named(owners: np.ndarray, names: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, pa.Array]:
+    """Each cluster with each name that its members have.
+
+    Returns
+    -------
+    tuple
+        Clusters, rising; how many members of each have the name; and the name.
+    """
+    encoded = names.combine_chunks().dictionary_encode()
+    known = np.flatnonzero(encoded.is_valid().to_numpy(zero_copy_only=False))
+    codes = encoded.indices.take(pa.array(known)).to_numpy()
+    clusters, counts = counted(candidates.pack(owners[known], codes))
+    of_cluster, code = candidates.ends(clusters)
+    return of_cluster, counts, encoded.dictionary.take(pa.array(code))
+
+
+def _agencies(owners: np.ndarray, agencies: pa.ChunkedArray, n: int) -> pa.Array:
+    """Agency credited most often in each of `n` clusters, the first by name of several."""
+    clusters, counts, names = _named(owners, agencies)
+    ranks = pc.rank(names, tiebreaker="dense").to_numpy()
+    order = np.lexsort((ranks, -counts, clusters))
+    best = order[firsts(clusters[order])]
+    places = np.full(n, -1)
+    places[clusters[best]] = best
+    return names.take(pa.array(places, mask=places < 0))

@@ -29,7 +29,7 @@ from dedup.pipeline.renewal.parts import Published, lost
 from dedup.pipeline.run import Progress, Renewal, described, new_id
 from dedup.pipeline.scratch import check_room, scratch
 from dedup.pipeline.verbs import perform
-from dedup.schemas import CLUSTERS, INBOX_FILES, REJECTS, SIGNED
+from dedup.schemas import CLUSTERS, INBOX_FILES, QUOTED, REJECTS, SIGNED, TOKENS
 from dedup.settings import Limits, Settings
 from dedup.sources import (
     InboxFile,
@@ -293,7 +293,7 @@ def _renew(run: Renewal, settings: Settings, work: Workspace) -> dict[str, Any]:
     memory = Memory.load(StateFiles(run.output), state)
     if run.rebuild:
         memory = memory.forgotten(_published(store, run.previous))
-    signed = _with_files(work.read_all("signed-", SIGNED).drop_columns(["sketch"]), run)
+    signed = _with_files(_with_tokens(work), run)
     rejects = work.read_all("rejects-", REJECTS)
     renewed = renew_memory(memory, signed, pa.array(run.retract, pa.string()), run.run_id, settings)
     published = Published(store, run.previous, {"lineage"} if run.rebuild else None)
@@ -338,6 +338,13 @@ def _renew(run: Renewal, settings: Settings, work: Workspace) -> dict[str, Any]:
 def _published(store: Store, run_id: str | None) -> pa.Table:
     """The clusters that were published, and so all that have an id."""
     return store.read_table(run_id, "clusters") if run_id else CLUSTERS.empty_table()
+
+
+def _with_tokens(work: Workspace) -> pa.Table:
+    """Signed articles with the columns of `schemas.TOKENS` and `QUOTED`."""
+    tokens, quoted = work.read_all("tokens-", TOKENS), work.read_all("quoted-", QUOTED)
+    signed = work.read_all("signed-", SIGNED).append_column(TOKENS.field(0), tokens.column(0))
+    return signed.append_column(QUOTED.field(0), quoted.column(0))
 
 
 def _with_files(signed: pa.Table, run: Renewal) -> pa.Table:

@@ -5,6 +5,7 @@ Law: what is told here of a text depends on it alone, whatever others came with 
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -60,17 +61,18 @@ def terms(tokens: Ragged, settings: Settings) -> Terms:
 
 def heaviest(found: shingle.Words) -> Terms:
     """The heaviest of each text's words."""
-    hashes = shingle.unpacked(found.words.values)
-    shares = frequencies(hashes)
-    places, offsets = story.heaviest(found.words.offsets, found.counts, shares)
-    return Terms(
-        Ragged(hashes[places], offsets), found.counts[places], shares[places].astype(np.float32)
-    )
+    hashes, known = shingle.unpacked(found.words.values), background.background(_tokens)
+    levels = background.levels(known, hashes)
+    places, offsets = story.heaviest(found.words.offsets, found.counts, levels, _rarities())
+    shares = known.frequencies.astype(np.float32)
+    return Terms(Ragged(hashes[places], offsets), found.counts[places], shares[levels[places]])
 
 
 def frequencies(hashes: np.ndarray) -> np.ndarray:
     """Share of tokens, 0 to 1, that each hashed word (uint64) has in the language: float64."""
-    return background.frequencies(background.background(_tokens), hashes)
+    known = background.background(_tokens)
+    shares: np.ndarray = known.frequencies[background.levels(known, hashes)]
+    return shares
 
 
 def rarity(words: np.ndarray) -> np.ndarray:
@@ -79,6 +81,12 @@ def rarity(words: np.ndarray) -> np.ndarray:
     As `verify.Rarity`, with the texts of the language at large for a corpus.
     """
     return np.log1p(1 / story.expected(frequencies(words))).astype(np.float32)
+
+
+@functools.cache
+def _rarities() -> np.ndarray:
+    """Of the levels of the background, made once per process."""
+    return story.rarities(background.background(_tokens).frequencies)
 
 
 def _tokens(texts: pa.LargeStringArray) -> Ragged:

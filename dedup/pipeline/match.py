@@ -7,6 +7,7 @@ parts, in any order, anywhere.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,17 @@ from dedup.pipeline.bodies import Bodies
 from dedup.pipeline.sign import sketch_scale
 from dedup.pipeline.sketch import Tally, banded, summed
 from dedup.ragged import Ragged, Stored
-from dedup.schemas import CANDIDATES, FORMS, PROPOSED, SCORED, SCORES, SKETCHED, TALLY, WORDS
+from dedup.schemas import (
+    CANDIDATES,
+    FORMS,
+    PROPOSED,
+    SCORED,
+    SCORES,
+    SKETCHED,
+    SKETCHES,
+    TALLY,
+    WORDS,
+)
 from dedup.settings import Settings
 from dedup.stages import candidates, shingle, sign, verify
 from dedup.threads import ARTICLES, in_order, spans
@@ -26,9 +37,6 @@ from dedup.workspace import Workspace
 
 _BANDED = 250_000
 """Texts for each unit of bands; a unit works on all texts, a band at a time."""
-
-_WORDS = 8_000_000
-"""Words that are counted at a time."""
 
 _UNIT = 1_000_000
 """Candidate pairs of one unit of mapped work."""
@@ -57,7 +65,8 @@ def _by_sketch(
 ) -> tuple[exchange.Pairs, int]:
     """Pairs that share enough sketch hashes, and the number of capped buckets."""
     rows = inverse(sketched["text"].to_numpy())
-    index = exchange.indexed(work, Stored(sketched["sketch"]), rows, settings)
+    sketches = work.read_all("own-sketches-", SKETCHES)["sketch"]
+    index = exchange.indexed(work, Stored(sketches), rows, settings)
     expected = sketched["shingles_counted"].to_numpy()[rows] / sketch_scale(settings)
 
     def worthy(part: slice) -> tuple[np.ndarray, np.ndarray]:
@@ -81,19 +90,21 @@ def _by_bands(
     # A text without shingles has no signature to speak of.
     members = np.flatnonzero(sketched["shingles_counted"].to_numpy())
     texts, rows = texts[members], inverse(texts[members])
+    none = np.empty(0, np.uint64)
 
     def of_band(band: int) -> candidates.Proposals:
-        keys = np.concatenate([table[f"band-{band}"].to_numpy() for table in tables])
+        chunks = (table[f"band-{band}"].chunks for table in tables)
+        keys = np.concatenate([none, *(chunk.to_numpy() for chunk in chain(*chunks))])
         return candidates.band_pairs(keys[members], texts, rows, settings.bucket_cap)
 
     found = list(in_order(of_band, bands, settings.threads))
-    keys = np.concatenate([np.empty(0, np.uint64), *(band.keys for band in found)])
+    keys = np.concatenate([none, *(band.keys for band in found)])
     keys, counts = counted(keys)
     pairs = exchange.Pairs(keys, np.zeros(len(keys), np.int64), counts)
     return pairs, sum(band.capped for band in found)
 
 
-def collect(work: Workspace) -> dict[str, Any]:
+def collect(settings: Settings, work: Workspace) -> dict[str, Any]:
     """Put together what the parts proposed, and how many texts have each word."""
     found = {"candidates": 0, "candidates_by_lsh": 0, "candidates_by_sketch": 0}
     tables = work.read_each("shared-")
@@ -110,8 +121,8 @@ def collect(work: Workspace) -> dict[str, Any]:
             work.release()
 
     work.write("proposed", PROPOSED, proposed())
-    work.write_table("rarity", _frequent(work, "words-"))
-    work.write_table("vocabulary", _frequent(work, "terms-"))
+    work.write_table("rarity", _frequent(work, "words-", settings.threads))
+    work.write_table("vocabulary", _frequent(work, "terms-", settings.threads))
     matched = work.read("matched")
     ids, first = matched["article_id"].combine_chunks(), first_articles(matched["distinct"])
     named = (
@@ -130,15 +141,13 @@ def _candidates(rows: pa.Table | pa.RecordBatch) -> candidates.Candidates:
     return candidates.Candidates(left, right, rows["generators"].to_numpy())
 
 
-def _frequent(work: Workspace, prefix: str) -> pa.Table:
+def _frequent(work: Workspace, prefix: str, threads: int) -> pa.Table:
     """Words of these tables that two or more texts have, and how many do, as `schemas.WORDS`."""
     tallies = [
         Tally(*(table[name].to_numpy() for name in TALLY.names)) for table in work.read_each(prefix)
     ]
     words, texts = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
-    parts = sum(len(tally.words) for tally in tallies) // _WORDS + 1
-    for span in exchange.spans(parts, (0, 2**32 - 1)):
-        found = summed([tally.within(*span) for tally in tallies])
+    for found in summed(tallies, threads):
         work.release()
         words.append(found.words[found.texts > 1])
         texts.append(found.texts[found.texts > 1])
@@ -156,8 +165,10 @@ def units(work: Workspace) -> int:
 def score(settings: Settings, work: Workspace, number: int) -> dict[str, Any]:
     """Score one part of the candidates: what may be clustered, and what fills in one form."""
     part = work.read("proposed").slice(number * _UNIT, _UNIT)
+    found, bodies = _candidates(part), Bodies(work, settings)
+    part = part.filter(pa.array(bodies.may_be_related(found.left, found.right)))
     found = _candidates(part)
-    scores = Bodies(work, settings).score(found.left, found.right)
+    scores = bodies.score(found.left, found.right)
     kept, forms = sifted(scores, found, settings)
     work.write_table(f"scored-{number:06}", kept)
     work.write_table(f"scores-{number:06}", _verified(part, scores, settings))

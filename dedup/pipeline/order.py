@@ -18,7 +18,7 @@ from dedup.numbering import inverse, number
 from dedup.pipeline import evidence, exchange
 from dedup.pipeline.furniture import outlets
 from dedup.ragged import Stored
-from dedup.schemas import DISTINCT, FORMS, MATCHED, REJECTS, SIGNED
+from dedup.schemas import DISTINCT, FORMS, MATCHED, REJECTS, SIGNED, SKETCHES
 from dedup.settings import Settings
 from dedup.stages import candidates
 from dedup.threads import in_order, spans
@@ -36,7 +36,7 @@ def order(settings: Settings, work: Workspace) -> dict[str, Any]:
     distinct = _texts(settings, work)
     work.release()  # the sketches come next, which take most
     places = work.read("texts")["place"].to_numpy()
-    sketches = Stored(work.read_all("signed-", SIGNED)["sketch"])
+    sketches = Stored(work.read_all("sketches-", SKETCHES)["sketch"])
     work.write_table("versions", _versions(work, sketches, places, settings))
     return {"distinct": distinct}
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from dedup.ragged import Ragged
-from dedup.schemas import REJECTS, SIGNED
+from dedup.schemas import QUOTED, REJECTS, SIGNED, SKETCHES, TOKENS
 from dedup.settings import Settings
 from dedup.sources import Batch
 from dedup.stages import candidates, refrain, shingle
@@ -21,6 +21,11 @@ from dedup.stages.quote import quoted
 from dedup.stages.text import Tokens, tokenise
 from dedup.threads import in_order
 from dedup.workspace import Workspace
+
+_TABLES = {"signed": SIGNED, "tokens": TOKENS, "quoted": QUOTED, "sketches": SKETCHES}
+"""Where what becomes of an article is written, column by column."""
+
+_MADE = pa.schema([column for schema in _TABLES.values() for column in schema])
 
 
 def sign_batches(
@@ -47,7 +52,7 @@ def sign_batches(
             counts["dates_unread"] += batch.dates_unread
             yield kept
 
-    work.write(f"signed-{number:06}", SIGNED, signed())
+    work.write_apart({f"{name}-{number:06}": _TABLES[name] for name in _TABLES}, signed())
     work.write(f"rejects-{number:06}", REJECTS, rejects)
     return counts
 
@@ -109,7 +114,7 @@ def _sign(articles: pa.RecordBatch, settings: Settings) -> tuple[pa.RecordBatch,
     last = candidates.last_sketched(sketch_scale(settings))
     sketch = shingle.sets(shingle.lowest(tokens, settings.shingle_size, last))
     columns["sketch"] = sketch.arrow()
-    signed = pa.RecordBatch.from_arrays([columns[name] for name in SIGNED.names], schema=SIGNED)
+    signed = pa.RecordBatch.from_arrays([columns[name] for name in _MADE.names], schema=_MADE)
     short = tokens.lengths < settings.min_tokens
     if short.any():  # to filter is to copy the tokens
         signed = signed.filter(pa.array(~short))

@@ -16,9 +16,9 @@ from dedup.pipeline import language
 from dedup.pipeline.evidence import first_hours
 from dedup.pipeline.language import Terms
 from dedup.ragged import Stored
-from dedup.schemas import FORMS, SKETCHED
+from dedup.schemas import FORMS, SKETCHED, TERMS
 from dedup.settings import Settings
-from dedup.stages import candidates, linkage, story
+from dedup.stages import candidates, linkage, shingle, story
 from dedup.threads import ARTICLES, in_order, spans
 from dedup.workspace import Workspace
 
@@ -83,10 +83,11 @@ def alike(
 
     def blocks() -> Iterator[tuple[story.Index, slice]]:
         pieces = in_order(profiled, clusters, settings.threads)
-        for index in story.indices(pieces, far, story.SLICE):
+        for index in story.indices(pieces, len(known.rarity), far, story.SLICE):
             first = max(start, index.start)
             for part in spans(index.stop - first, ARTICLES):
                 yield index, slice(first + part.start, first + part.stop)
+            del index  # before the next is made
 
     def of_block(block: tuple[story.Index, slice]) -> tuple[int, story.Pairs]:
         return block[1].stop, story.pairs(block[0], far, block[1])
@@ -113,10 +114,11 @@ def stories(
     First is the cluster published first; of several, and where no time is known, the one whose lead
     has the smallest id. Clusters with texts that fill in one form count as unlike.
     """
-    by_cluster, clusters = np.unique(leads, return_inverse=True)  # positions follow the ids
-    n = len(by_cluster)
+    is_lead = leads == np.arange(len(leads))
+    by_cluster = np.flatnonzero(is_lead)  # positions follow the ids
+    clusters = (np.cumsum(is_lead) - 1)[leads]
     hours = first_hours(articles["published_at"], clusters)
-    order = np.lexsort((np.arange(n), hours))  # NaN sorts last
+    order = np.argsort(hours, kind="stable")  # NaN sorts last
     places = inverse(order)
     forms = work.read_all("forms-", FORMS)
     of_texts = np.zeros(work.read("texts").num_rows, np.int64)
@@ -136,15 +138,16 @@ def _kept_vocabulary(work: Workspace) -> story.Vocabulary:
 
 def _in_order(work: Workspace, places: np.ndarray, settings: Settings) -> Iterator[Clusters]:
     """Clusters of the texts at the given places, some at a time."""
-    sketched = work.read_all("sketched-", SKETCHED)
-    rows = inverse(sketched["text"].to_numpy())[np.argsort(places, kind="stable")]
+    texts, terms = work.read_all("sketched-", SKETCHED)["text"], work.read_all("heaviest-", TERMS)
+    rows = inverse(texts.to_numpy())[np.argsort(places, kind="stable")]
     starts = np.concatenate([[0], np.cumsum(np.bincount(places))])
-    columns = [Stored(sketched[name]) for name in ("terms", "term_counts", "term_frequencies")]
+    columns = [Stored(terms[name]) for name in TERMS.names]
 
     def of(part: slice) -> Clusters:
         bounds = starts[part.start : part.stop + 1]
         mine = rows[bounds[0] : bounds[-1]]
         words, counts, shares = (each.gather(mine) for each in columns)
+        words = words.map(shingle.unpacked)
         return Clusters(Terms(words, counts.values, shares.values), bounds - bounds[0])
 
     for clusters in in_order(of, spans(len(starts) - 1, ARTICLES), settings.threads):

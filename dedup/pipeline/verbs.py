@@ -42,15 +42,15 @@ class _Verb(NamedTuple):
         Does one unit of it.
     units : callable
         How many there are.
-    needs : dict of str to str
-        How the names of tables begin that it reads, and the verb of which each unit makes one.
+    needs : tuple of str
+        How the names of tables begin that it reads.
     spent : tuple of str
         How the names of tables begin that nobody needs once it is done; only where it is one unit.
     """
 
     perform: Callable[[Unit], dict[str, Any]]
     units: Callable[[Run, Settings, Workspace], int]
-    needs: dict[str, str]
+    needs: tuple[str, ...] = ()
     spent: tuple[str, ...] = ()
 
 
@@ -68,44 +68,65 @@ def _once(run: Run, settings: Settings, work: Workspace) -> int:
     return 1
 
 
-_SIGNED, _SKETCHED = {"signed-": "sign"}, {"sketched-": "sketch"}
+_MAKERS = {
+    "sign": ("signed-", "tokens-", "quoted-", "sketches-"),
+    "furnish": ("left-out-", "template-"),
+    "sketch": (
+        "sketched-",
+        "own-sketches-",
+        "prefixes-",
+        "heaviest-",
+        "bands-",
+        "words-",
+        "terms-",
+    ),
+    "propose": ("shared-",),
+    "score": ("scored-", "scores-", "forms-"),
+}
+"""How the names of tables begin of which each unit of a verb makes one."""
+
+_MAKER = {prefix: verb for verb, prefixes in _MAKERS.items() for prefix in prefixes}
+
+_COMPARED = ("tokens-", "quoted-", "sketched-", "prefixes-")
 
 _VERBS = {
-    "sign": _Verb(_sign, _shards, {}),
-    "order": _Verb(lambda unit: order(unit.settings, unit.work), _once, _SIGNED),
+    "sign": _Verb(_sign, _shards),
+    "order": _Verb(
+        lambda unit: order(unit.settings, unit.work),
+        _once,
+        needs=("signed-", "sketches-"),
+        spent=("sketches-",),
+    ),
     "furnish": _Verb(
         lambda unit: furniture.furnish(unit.settings, unit.work, unit.number, unit.of),
         lambda run, settings, work: furniture.units(settings, work),
-        _SIGNED,
+        needs=("signed-", "tokens-"),
     ),
     "sketch": _Verb(
         lambda unit: sketch(unit.settings, unit.work, unit.number),
         _shards,
-        _SIGNED | {"left-out-": "furnish"},
+        needs=("tokens-", "quoted-", "left-out-"),
     ),
     "propose": _Verb(
         lambda unit: match.propose(unit.settings, unit.work, unit.number, unit.of),
         lambda run, settings, work: match.proposals(settings, work),
-        _SKETCHED | {"bands-": "sketch"},
+        needs=("sketched-", "own-sketches-", "bands-"),
     ),
     "collect": _Verb(
-        lambda unit: match.collect(unit.work),
+        lambda unit: match.collect(unit.settings, unit.work),
         _once,
-        {"shared-": "propose", "words-": "sketch", "terms-": "sketch"},
-        ("shared-", "words-", "terms-", "bands-", "left-out-"),
+        needs=("shared-", "words-", "terms-"),
+        spent=("shared-", "words-", "terms-", "own-sketches-", "bands-", "left-out-"),
     ),
     "score": _Verb(
         lambda unit: match.score(unit.settings, unit.work, unit.number),
         lambda run, settings, work: match.units(work),
-        _SIGNED | _SKETCHED,
+        needs=_COMPARED,
     ),
     "group": _Verb(
         lambda unit: group(unit.settings, unit.work),
         _once,
-        _SIGNED
-        | _SKETCHED
-        | dict.fromkeys(("scored-", "scores-", "forms-"), "score")
-        | {"template-": "furnish"},
+        needs=(*_COMPARED, "scored-", "scores-", "forms-", "heaviest-", "template-"),
     ),
 }
 
@@ -143,8 +164,8 @@ def perform(verb: str, run: Run, number: int, settings: Settings) -> dict[str, A
     unit = Unit(run, number, units(verb, run, settings), settings, work)
 
     def make() -> dict[str, Any]:
-        for prefix, maker in this.needs.items():
-            _check(work, prefix, units(maker, run, settings))
+        for prefix in this.needs:
+            _check(work, prefix, units(_MAKER[prefix], run, settings))
         return this.perform(unit)
 
     facts = noted(work, verb, number, make)

@@ -32,7 +32,8 @@ def _is_utf8(text, bounds):  # type: ignore[no-untyped-def]
     # Nothing stands before the first byte, and behind the last.
     few = min(3, len(text))
     head, tail = np.zeros(3 + few, np.uint8), np.zeros(6, np.uint8)
-    head[3:], tail[3 - few : 3] = text[:few], text[len(text) - few :]
+    for i in range(few):
+        head[3 + i], tail[3 - few + i] = text[i], text[len(text) - few + i]
     return not (_has_error(text) or _has_error(head) or _has_error(tail))
 
 

@@ -49,12 +49,15 @@ class Background(NamedTuple):
     ----------
     known : Lookup
         Token hashes.
-    frequencies : ndarray of float64, shape (n_slots,)
-        Share of all tokens, 0 to 1, that the token in each slot has in the language where it is
-        largest; from wordfreq.
+    levels : ndarray of uint16 (or wider), shape (n_slots,)
+        Which of the frequencies the token in each slot has.
+    frequencies : ndarray of float64, shape (n_levels,)
+        Shares of all tokens, 0 to 1, that tokens have in the language where theirs is largest; from
+        wordfreq. Rising, the first is `UNKNOWN`.
     """
 
     known: Lookup
+    levels: np.ndarray
     frequencies: np.ndarray
 
 
@@ -68,10 +71,10 @@ def background(tokenise: Tokenise) -> Background:
     return found
 
 
-def frequencies(known: Background, hashes: np.ndarray) -> np.ndarray:
-    """Frequency of each hash (uint64), as float64; `UNKNOWN` where no list has it."""
-    result = np.empty(len(hashes))
-    _look_up(*known.known, known.frequencies, hashes, result)
+def levels(known: Background, hashes: np.ndarray) -> np.ndarray:
+    """Which of the frequencies each hash (uint64) has, as uint16; 0 where no list has it."""
+    result = np.empty(len(hashes), known.levels.dtype)
+    _look_up(*known.known, known.levels, hashes, result)
     return result
 
 
@@ -88,9 +91,11 @@ def _read(tokenise: Tokenise) -> Background:
     hashes, listed = hashes[order], listed[order]
     largest = np.concatenate([[True], hashes[1:] != hashes[:-1]])
     known, slots = spread(hashes[largest])
-    values = np.full(len(known.keys), UNKNOWN)
-    values[slots] = listed[largest]
-    return Background(known, values)
+    frequencies, places = np.unique(listed[largest], return_inverse=True)
+    kind = np.result_type(np.uint16, np.min_scalar_type(len(frequencies)))
+    levels = np.zeros(len(known.keys), kind)
+    levels[slots] = places + 1
+    return Background(known, levels, np.append(UNKNOWN, frequencies))
 
 
 def _by_token(bands: list[list[str]], tokenise: Tokenise) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +119,7 @@ def _kept(tokenise: Tokenise) -> Background | None:
         np.load(_file(tokenise)) as kept,
     ):
         known = Lookup(kept["keys"], np.uint64(kept["homes"]))
-        return Background(known, kept["frequencies"])
+        return Background(known, kept["levels"], kept["frequencies"])
     return None
 
 
@@ -130,6 +135,7 @@ def _keep(tokenise: Tokenise, made: Background) -> None:
                     sink,
                     keys=made.known.keys,
                     homes=made.known.homes,
+                    levels=made.levels,
                     frequencies=made.frequencies,
                 )
             os.replace(partial, file)
@@ -160,19 +166,26 @@ def _sources(tokenise: Tokenise) -> list[Path]:
     return [*files, *sorted(chain(*packages))]
 
 
-_MEMO_BITS, _LAST = 15, np.uint64(2**64 - 1)
+_MEMO_BITS, _LAST = 16, np.uint64(2**64 - 1)
+# Hashes that are looked up at a time.
+_ABREAST = 1024
 
 
 @njit(cache=True, nogil=True)
-def _look_up(keys, homes, frequencies, hashes, result):  # type: ignore[no-untyped-def]
+def _look_up(keys, homes, levels, hashes, result):  # type: ignore[no-untyped-def]
     # Articles share most of their words, and the table is far larger than a cache.
     shift = np.uint64(64 - _MEMO_BITS)
-    known, values = np.zeros(1 << _MEMO_BITS, np.uint64), np.empty(1 << _MEMO_BITS)
+    known, values = np.zeros(1 << _MEMO_BITS, np.uint64), np.empty(1 << _MEMO_BITS, levels.dtype)
     known[0] = _LAST  # whose place is another
-    for at in range(len(hashes)):
-        place = hashes[at] >> shift
-        if known[place] != hashes[at]:
-            slot = slot_of(keys, homes, hashes[at])
-            known[place] = hashes[at]
-            values[place] = frequencies[slot] if slot >= 0 else UNKNOWN
-        result[at] = values[place]
+    new = np.empty(_ABREAST, np.uint64)
+    for begin in range(0, len(hashes), _ABREAST):
+        # Whether a hash is remembered cannot be foretold, so nothing branches on it.
+        count = np.uint64(0)
+        for at in range(begin, min(begin + _ABREAST, len(hashes))):
+            place = hashes[at] >> shift
+            result[at], new[count] = values[place], at
+            count += np.uint64(known[place] != hashes[at])
+        for at in new[:count]:
+            slot, place = slot_of(keys, homes, hashes[at]), hashes[at] >> shift
+            result[at] = levels[slot] if slot >= 0 else 0
+            known[place], values[place] = hashes[at], result[at]

@@ -286,6 +286,8 @@ def ends(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _S32 = np.uint64(32)
+_LARGE = 63
+"""Buckets of more members than this are not told apart by their size."""
 
 
 @njit(cache=True, nogil=True)
@@ -390,14 +392,12 @@ def _close(  # type: ignore[no-untyped-def]
     """
     counts, others = np.zeros(last, np.int32), np.empty(last, np.int32)
     keys, found = np.empty(1 << 12, np.uint64), 0
+    smallest = np.empty(offsets[last] - offsets[first], buckets.dtype)
     for text in range(first, last):
         mine = buckets[offsets[text] : offsets[text + 1]]
         need = np.int64(np.ceil(floor * sizes[text]))
-        largest = _enough(mine, starts, len(mine) - max(need, 1) + 1)
         n = 0
-        for bucket in mine:
-            if starts[bucket + 1] - starts[bucket] > largest:
-                continue
+        for bucket in smallest[: _smallest(mine, starts, len(mine) - max(need, 1) + 1, smallest)]:
             for other in members[starts[bucket] : starts[bucket + 1]]:
                 if other >= text:
                     break
@@ -419,16 +419,25 @@ def _close(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _enough(mine, starts, least):  # type: ignore[no-untyped-def]
-    """Size up to which so many of the buckets are, or a power of two above it; 0 for none."""
-    if least <= 0:
+def _smallest(mine, starts, wanted, result):  # type: ignore[no-untyped-def]
+    """Write so many of the buckets, the smallest, into the result; how many they are."""
+    if wanted <= 0:
         return 0
-    largest, within = 1, 0
-    while within < least:
-        largest, within = 2 * largest, 0
-        for bucket in mine:
-            within += starts[bucket + 1] - starts[bucket] <= largest
-    return largest
+    of_size = np.zeros(_LARGE + 1, np.int64)
+    for bucket in mine:
+        of_size[min(starts[bucket + 1] - starts[bucket], _LARGE)] += 1
+    largest, room = 0, wanted  # of the largest size there is room for some only
+    while room > of_size[largest]:
+        room -= of_size[largest]
+        largest += 1
+    count = 0
+    for bucket in mine:
+        size = min(starts[bucket + 1] - starts[bucket], _LARGE)
+        if size < largest or (size == largest and room > 0):
+            room -= size == largest
+            result[count] = bucket
+            count += 1
+    return count
 
 
 @njit(cache=True, nogil=True)

@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 
 from dedup.forest import root
+from dedup.numbering import firsts, number, rising
 
 
 def components(n: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -37,6 +38,8 @@ def stars(labels: np.ndarray, left: np.ndarray, right: np.ndarray, limit: int) -
     """
     sizes = np.bincount(labels, minlength=len(labels))
     giant = sizes[labels] > limit
+    if not giant.any():
+        return np.arange(len(labels))
     inside = giant[left]
     left, right = left[inside], right[inside]
     ends, others = np.concatenate([left, right]), np.concatenate([right, left])
@@ -68,8 +71,9 @@ def components_within(
 
 def pairs_within(labels: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
     """Every pair of articles with the same label, in groups of at most `limit`."""
-    order = np.argsort(labels, kind="stable")
-    return _pairs_within(labels[order], order, limit)
+    members = np.flatnonzero(np.bincount(labels)[labels] > 1)
+    members = members[np.argsort(labels[members], kind="stable")]
+    return _pairs_within(labels[members], members, limit)
 
 
 def cut(
@@ -97,19 +101,18 @@ def cut(
     ndarray of int64, shape (n,)
         Smallest member's position of each article's cluster.
     """
-    result = labels.copy()
-    sizes = np.bincount(labels, minlength=len(labels))
-    order = np.argsort(labels[left], kind="stable")
-    bounds = np.searchsorted(labels[left][order], np.arange(len(labels) + 1))
-    for component in np.flatnonzero(sizes > 2).tolist():
-        pairs = order[bounds[component] : bounds[component + 1]]
-        size = int(sizes[component])
-        complete = len(pairs) == size * (size - 1) // 2
-        if complete and similarity[pairs].min() < floor:
-            members = np.unique(np.concatenate([left[pairs], right[pairs]]))
-            result[members] = _average_linkage(
-                members, left[pairs], right[pairs], similarity[pairs], floor
-            )
+    result, owners = labels.copy(), labels[left]
+    sizes, given = (np.bincount(each, minlength=len(labels)) for each in (labels, owners))
+    lowest = np.full(len(labels), np.inf, np.float32)
+    np.minimum.at(lowest, owners, similarity)
+    torn = (sizes > 2) & (given == sizes * (sizes - 1) // 2) & (lowest < floor)
+    inside = np.flatnonzero(torn[owners])
+    inside = inside[np.argsort(owners[inside], kind="stable")]
+    for pairs in np.split(inside, firsts(owners[inside]))[1:]:
+        members = rising(np.concatenate([left[pairs], right[pairs]]))
+        result[members] = _average_linkage(
+            members, left[pairs], right[pairs], similarity[pairs], floor
+        )
     return result
 
 
@@ -128,9 +131,9 @@ def _average_linkage(
 
 def common(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """What two partitions have in common: smallest member's position per article, shape (n,)."""
-    _, groups = np.unique(np.stack([first, second]), axis=1, return_inverse=True)
-    smallest = np.full(len(first), len(first), np.int64)
-    np.minimum.at(smallest, groups, np.arange(len(first)))
+    groups, found = number(first.astype(np.uint64) << np.uint64(32) | second.astype(np.uint64))
+    smallest = np.empty(found, np.int64)
+    smallest[groups[::-1]] = np.arange(len(groups))[::-1]
     return smallest[groups]
 
 

@@ -18,6 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
+from dedup.ragged import Located
+
 _AGENCIES = {
     "AAP": ["AAP", "Australian Associated Press"],
     "AFP": ["AFP", "Agence France-Presse", "Agence France Presse", "أ ف ب", "فرانس برس", "एएफपी"],
@@ -108,9 +110,7 @@ def _suspects(
 ) -> Iterator[tuple[int, str]]:
     """Rows and pieces of those texts that are looked at and in which the hint is found."""
     rows = np.flatnonzero(looked_at)
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(stops[rows] - starts[rows])])
-    data = np.empty(offsets[-1], np.uint8)
-    _copy(buffer, starts[rows], offsets, data)
+    data, offsets = Located(buffer, starts, stops - starts).take(rows).gathered()
     pieces = pa.LargeStringArray.from_buffers(len(rows), pa.py_buffer(offsets), pa.py_buffer(data))
     found = pc.indices_nonzero(pc.match_substring_regex(pieces, hint))
     return zip(rows[found].tolist(), pieces.take(found).to_pylist(), strict=True)
@@ -334,10 +334,3 @@ def _is_white(first, second, third):  # type: ignore[no-untyped-def]
         return second in (0x80, 0x81) and not 0x8B <= third < 0xA8
     wide = (first, second, third) in ((0xE3, 0x80, 0x80), (0xEF, 0xBC, 0x89))
     return wide or second == 0xC2 or (first, second) == (0xE1, 0x9A)
-
-
-@njit(cache=True, nogil=True)
-def _copy(buffer, starts, offsets, pieces):  # type: ignore[no-untyped-def]
-    for row in range(len(starts)):
-        size = offsets[row + 1] - offsets[row]
-        pieces[offsets[row] : offsets[row + 1]] = buffer[starts[row] : starts[row] + size]

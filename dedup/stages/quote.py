@@ -85,9 +85,8 @@ def _own(body, quoted, offsets):  # type: ignore[no-untyped-def]
             outside += result[at]
         spoken[article] = outside < _LEAST_OWN * text
         if spoken[article]:
-            result[offsets[article] : offsets[article + 1]] = body[
-                offsets[article] : offsets[article + 1]
-            ]
+            for at in range(offsets[article], offsets[article + 1]):
+                result[at] = body[at]
     return result, spoken
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from dedup.lookup import table_bits
 from dedup.ragged import Located, Ragged
 
 
@@ -26,10 +27,10 @@ class Counted(NamedTuple):
     Attributes
     ----------
     words : Ragged of uint64
-        Distinct token hashes of each article.
+        Distinct tokens of each article, unpacked.
     counts : ndarray of uint32
         How often each of `words.values` stands in its article.
-    places : ndarray of int64, shape (n_tokens,)
+    places : ndarray of int32, shape (n_tokens,)
         Where the word of each token stands in `words.values`; -1 for tokens that are not read.
     """
 
@@ -176,19 +177,27 @@ def words(tokens: Ragged, body: np.ndarray, own: np.ndarray) -> Words:
     body, own : ndarray of bool, shape (n_tokens,)
         Tokens that are read, and those of them that are the article's own.
     """
-    # One more than there are, because what may be new is written before it is known whether it is.
-    room, offsets = len(body) + 1, np.zeros_like(tokens.offsets)
-    found, counts, owned = np.empty(room, np.uint32), np.zeros(room, np.uint8), np.zeros(room, bool)
+    room, offsets = len(body), np.zeros_like(tokens.offsets)
+    found, counts, owned = np.empty(room, np.uint32), np.empty(room, np.uint8), np.empty(room, bool)
     _tell_words(*tokens, body, own, found, offsets, counts, owned)
     each = slice(offsets[-1])
     return Words(Ragged(found[each], offsets), counts[each], owned[each])
 
 
 def counted(tokens: Ragged, read: np.ndarray) -> Counted:
-    """Words of the tokens (uint64) that are read (bool, shape (n_tokens,)) of each article."""
-    size = np.count_nonzero(read)
-    words, offsets = np.empty(size, np.uint64), np.zeros(len(tokens.offsets), np.int64)
-    counts, places = np.zeros(size, np.uint32), np.full(len(read), -1)
+    """Words of each article.
+
+    Parameters
+    ----------
+    tokens : Ragged of uint32
+        Packed.
+    read : ndarray of bool, shape (n_tokens,)
+        Tokens that are read.
+    """
+    # One more than there are, because what may be new is written before it is known whether it is.
+    room, offsets = len(read) + 1, np.zeros_like(tokens.offsets)
+    words, counts = np.empty(room, np.uint64), np.zeros(room, np.uint32)
+    places = np.empty(len(read), np.int32)
     _count(*tokens, read, words, offsets, counts, places)
     found = offsets[-1]
     return Counted(Ragged(words[:found], offsets), counts[:found], places)
@@ -217,6 +226,7 @@ _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _ROLLED = 1024
 _S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
+_ONCE, _MOST = np.uint64(2), np.uint64(255)
 
 
 @njit(cache=True, nogil=True)
@@ -260,43 +270,12 @@ def _roll(tokens, size, factor, result):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _table(bits):  # type: ignore[no-untyped-def]
-    """Slots of a small hash table: key, the article that wrote it last, and what it stands for."""
-    size = 1 << bits
-    return np.empty(size, np.uint64), np.full(size, -1, np.int64), np.empty(size, np.int64)
-
-
-@njit(cache=True, nogil=True)
-def _slot(keys, owners, bits, article, key):  # type: ignore[no-untyped-def]
-    """Slot of a uniform hash in an article's table, or the free one where it belongs."""
-    slot = np.int64(key >> np.uint64(64 - bits))
-    while owners[slot] == article and keys[slot] != key:
-        slot = (slot + 1) & ((1 << bits) - 1)
-    return slot
-
-
-@njit(cache=True, nogil=True)
-def _bits_for(entries):  # type: ignore[no-untyped-def]
-    """Of a table that is at most half full."""
-    bits = 4
-    while (1 << bits) < 2 * entries:
-        bits += 1
-    return bits
-
-
-@njit(cache=True, nogil=True)
-def _clear_bits(entries):  # type: ignore[no-untyped-def]
-    """Of a table that is at most a quarter full: that two meet in a slot cannot be foretold."""
-    return _bits_for(2 * entries)
-
-
-@njit(cache=True, nogil=True)
 def _clear(rolled, known, size, keys, marks, body):  # type: ignore[no-untyped-def]
     """Set to 0 the shingles of an article that are known or came before; their tokens are no body.
 
     `keys` and `marks` are a hash table; a mark is 0 in a free slot and 2 where the key is known.
     """
-    bits = _clear_bits(len(rolled) + len(known))
+    bits = table_bits(len(rolled) + len(known))
     shift, last = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
     marks[: 1 << bits] = 0
     for value in known:
@@ -332,7 +311,7 @@ def _clear_table(offsets, template_offsets):  # type: ignore[no-untyped-def]
             + template_offsets[article + 1]
             - template_offsets[article],
         )
-    slots = 1 << _clear_bits(most)
+    slots = 1 << table_bits(most)
     return np.empty(slots, np.uint64), np.empty(slots, np.uint8)
 
 
@@ -371,53 +350,63 @@ def _leave(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _tell_words(tokens, offsets, body, own, words, word_offsets, counts, owned):  # type: ignore[no-untyped-def]
-    # A slot has a token in its upper half and its place, counted from 1, in the lower; it is free
-    # while that is of an article before.
-    table = np.zeros(1 << _bits_for(np.diff(offsets).max() if len(offsets) > 1 else 0), np.uint64)
-    count = np.uint64(0)
+    longest = np.diff(offsets).max() if len(offsets) > 1 else 0
+    # A slot has a token in its upper half, then how often it came, and whether as an own one.
+    table, slots = np.empty(1 << table_bits(longest), np.uint64), np.empty(longest + 1, np.uint32)
+    total = 0
     for article in range(len(offsets) - 1):
-        before = count
-        bits = _bits_for(offsets[article + 1] - offsets[article])
+        begin, end = offsets[article], offsets[article + 1]
+        bits = table_bits(end - begin)
         shift, last = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
-        for at in range(offsets[article], offsets[article + 1]):
+        table[: 1 << bits] = 0
+        count = np.uint64(0)
+        for at in range(begin, end):
             if not body[at]:
                 continue
             token = np.uint64(tokens[at])
             slot = (token * _WIDE) >> shift
-            while (table[slot] & _LOW > before) & (table[slot] >> _S32 != token):
+            # Whether a word is new cannot be foretold, so nothing branches on it: one number is 0
+            # where the slot is free or the token's, because two conditions make two branches.
+            while min(table[slot], (table[slot] >> _S32) ^ token):
                 slot = (slot + _ONE) & last
-            # Whether a word is new cannot be foretold, so nothing branches on it.
-            known = table[slot] & _LOW
-            words[count] = tokens[at]
-            count += np.uint64(known <= before)
-            place = known if known > before else count
-            table[slot] = (token << _S32) | place
-            place -= _ONE
-            counts[place] += np.uint8(counts[place] < 255)
-            owned[place] |= own[at]
-        word_offsets[article + 1] = count
+            entry = table[slot]
+            slots[count] = slot
+            count += np.uint64(entry == 0)
+            table[slot] = ((token << _S32) | np.uint64(own[at]) | entry) + _ONCE
+        for slot in slots[:count]:
+            entry = table[slot]
+            words[total], owned[total] = entry >> _S32, entry & _ONE
+            counts[total] = min((entry & _LOW) >> _ONE, _MOST)
+            total += 1
+        word_offsets[article + 1] = total
 
 
 @njit(cache=True, nogil=True)
-def _count(tokens, offsets, read, words, word_offsets, counts, token_places):  # type: ignore[no-untyped-def]
-    bits, count = 8, 0
-    keys, owners, places = _table(bits)
+def _count(tokens, offsets, read, words, word_offsets, counts, places):  # type: ignore[no-untyped-def]
+    longest = np.diff(offsets).max() if len(offsets) > 1 else 0
+    # A slot has a token in its upper half and its place, counted from 1, in the lower.
+    table, count = np.empty(1 << table_bits(longest), np.uint64), np.uint64(0)
     for article in range(len(offsets) - 1):
         begin, end = offsets[article], offsets[article + 1]
-        if (1 << bits) < 2 * (end - begin):
-            while (1 << bits) < 2 * (end - begin):
-                bits += 1
-            keys, owners, places = _table(bits)
+        bits = table_bits(end - begin)
+        shift, last = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
+        table[: 1 << bits] = 0
         for at in range(begin, end):
             if not read[at]:
+                places[at] = -1
                 continue
-            slot = _slot(keys, owners, bits, article, tokens[at])
-            if owners[slot] != article:
-                keys[slot], owners[slot], places[slot] = tokens[at], article, count
-                words[count] = tokens[at]
-                count += 1
-            token_places[at] = places[slot]
-            counts[places[slot]] += np.uint32(1)
+            token = np.uint64(tokens[at])
+            slot = (token * _WIDE) >> shift
+            while min(table[slot], (table[slot] >> _S32) ^ token):  # as in `_tell_words`
+                slot = (slot + _ONE) & last
+            entry = table[slot]
+            words[count] = token * _WIDE
+            count += np.uint64(entry == 0)
+            place = entry & _LOW if entry else count
+            table[slot] = (token << _S32) | place
+            place -= _ONE
+            counts[place] += np.uint32(1)
+            places[at] = place
         word_offsets[article + 1] = count
 
 

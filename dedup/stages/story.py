@@ -47,7 +47,9 @@ POSTINGS = 100
 REACH = 200_000
 """Places between two clusters that are compared, at most; so that without dates there is an end."""
 SLICE = 20_000
-"""Places that are indexed at a time: enough to spread what the places before them cost."""
+"""Places that are indexed at a time, at least."""
+_HELD = 4
+"""Places before them that are indexed again for each, at most, about."""
 
 
 class Vocabulary(NamedTuple):
@@ -120,6 +122,10 @@ class Index(NamedTuple):
         Places of the first cluster that is held, and of those that are compared.
     profiles : Profiles
         Of the clusters from `low` to `stop`.
+    numbers : ndarray of int32, shape (n_terms,)
+        Number of each of the profiles' terms, from 0 on.
+    distinct : int
+        Terms that have one.
     postings : ndarray of uint64, shape (n_postings,)
         For each term in turn the clusters that have it: half of each is the place, from `low` on,
         rising, half is the term's weight there.
@@ -127,18 +133,17 @@ class Index(NamedTuple):
         First posting that each term proposes, for each cluster from `start` on.
     ends : ndarray of int64, shape (n_proposals,)
         The cluster's own posting, before which those end.
-    carried : ndarray of uint64
-        Entries, as `_enter` makes them, that later clusters may need; from the next `low` on.
     """
 
     low: int
     start: int
     stop: int
     profiles: Profiles
+    numbers: np.ndarray
+    distinct: int
     postings: np.ndarray
     begins: Ragged
     ends: np.ndarray
-    carried: np.ndarray
 
 
 class Pairs(NamedTuple):
@@ -157,7 +162,22 @@ class Pairs(NamedTuple):
     cosine: np.ndarray
 
 
-def heaviest(offsets: np.ndarray, counts: np.ndarray, frequencies: np.ndarray) -> Ragged:
+def rarities(frequencies: np.ndarray) -> np.ndarray:
+    """Squared inverse document frequency in the language at large: float64.
+
+    Parameters
+    ----------
+    frequencies : ndarray of float64
+        Shares of tokens, 0 to 1.
+    """
+    result = np.empty(len(frequencies))
+    _fill_rarities(frequencies, result)
+    return result
+
+
+def heaviest(
+    offsets: np.ndarray, counts: np.ndarray, levels: np.ndarray, rarities: np.ndarray
+) -> Ragged:
     """Where the `LONGEST` heaviest words of each text are, of equal ones those first in the list.
 
     Parameters
@@ -166,16 +186,19 @@ def heaviest(offsets: np.ndarray, counts: np.ndarray, frequencies: np.ndarray) -
         Text `i` has the words `offsets[i]:offsets[i + 1]`.
     counts : ndarray of uint8, shape (n_words,)
         How often each stands in its text.
-    frequencies : ndarray of float64, shape (n_words,)
-        Share of tokens, 0 to 1, that each has in the language at large.
+    levels : ndarray of uint16, shape (n_words,)
+        Which of the rarities each has.
+    rarities : ndarray of float64
+        As of :func:`rarities`.
 
     Returns
     -------
     Ragged of int64
         Rising.
     """
-    places, found = np.empty(len(counts), np.int64), np.zeros_like(offsets)
-    _find_heaviest(offsets, counts, frequencies, places, found)
+    # One more than there are, because what may count is written before it is known whether it does.
+    places, found = np.empty(len(counts) + 1, np.int64), np.zeros_like(offsets)
+    _find_heaviest(offsets, counts, levels, rarities, places, found)
     return Ragged(places[: found[-1]], found)
 
 
@@ -261,29 +284,39 @@ def reach(hours: np.ndarray, window: float) -> Reach:
     return Reach(first, dated)
 
 
-def indices(given: Iterable[Profiles], far: Reach, length: int) -> Iterator[Index]:
+def indices(given: Iterable[Profiles], slots: int, far: Reach, length: int) -> Iterator[Index]:
     """Clusters in the order of publication, ready to be compared, some at a time.
 
     Parameters
     ----------
     given : iterable of Profiles
         Of consecutive clusters, from place 0 on.
+    slots : int
+        Terms are below this.
     far : Reach
     length : int
-        Clusters that are compared at a time, at least; decides nothing but time and memory.
+        Clusters that are compared at a time, at least, more where many are held; decides nothing
+        but time and memory.
     """
-    before = None
-    for pieces in _gathered(given, length):
-        before = _index(before, pieces, far)
-        yield before
+    numbered, held, start = np.full(slots, -1, np.int32), _NOTHING, 0
+    coming = iter(given)
+    while pieces := _gathered(coming, max(length, len(held.least) // _HELD)):
+        index = _index(held, pieces, start, numbered)
+        yield index
+        start = index.stop
+        low = min(far.of_all_from(start), start) - index.low
+        held = _part(index.profiles, slice(low, start - index.low))
+        del index  # before the next is made
 
 
 def pairs(given: Index, far: Reach, places: slice) -> Pairs:
     """Pairs of the clusters at the given places of the index with those before them."""
     return Pairs(
         *_alike(
-            *given.profiles.terms,
+            given.numbers,
+            given.profiles.terms.offsets,
             given.profiles.weights,
+            given.distinct,
             given.postings,
             *given.begins,
             given.ends,
@@ -307,38 +340,34 @@ def _joined(pieces: list[Profiles]) -> Profiles:
     )
 
 
-def _gathered(given: Iterable[Profiles], length: int) -> Iterator[list[Profiles]]:
-    """Profiles of so many clusters at a time, at least; the last fewer."""
+def _gathered(given: Iterator[Profiles], length: int) -> list[Profiles]:
+    """The next profiles, of so many clusters, at least; at the end fewer."""
     pieces, clusters = list[Profiles](), 0
     for piece in given:
         pieces.append(piece)
         clusters += len(piece.least)
         if clusters >= length:
-            yield pieces
-            pieces, clusters = [], 0
-    if clusters:
-        yield pieces
+            break
+    return pieces
 
 
-def _index(before: Index | None, pieces: list[Profiles], far: Reach) -> Index:
-    """Index of the clusters that follow those of another one."""
-    start = before.stop if before else 0
-    stop = start + sum(len(piece.least) for piece in pieces)
-    low = min(far.of_all_from(start), start)
-    held, carried = _NOTHING, np.empty(0, np.uint64)
-    if before:
-        held = _part(before.profiles, slice(low - before.low, start - before.low))
-        carried = before.carried
-    both = _joined([held, *pieces])
-    new = _part(both, slice(start - low, stop - low))
-    entries = np.concatenate([carried, np.empty(len(new.weights), np.uint64)])
-    bounds = np.zeros(len(new.least) + 1, np.int64)
-    _enter(*new.terms, new.weights, new.least, start - low, entries[len(carried) :], bounds)
-    entries.sort()
-    carried = _carried(entries, min(far.of_all_from(stop), stop) - low)
-    begins, ends = np.empty(bounds[-1], np.int64), np.empty(bounds[-1], np.int64)
-    _post(entries, both.terms.offsets, both.weights, start - low, bounds[:-1].copy(), begins, ends)
-    return Index(low, start, stop, both, entries, Ragged(begins, bounds), ends, carried)
+def _index(held: Profiles, pieces: list[Profiles], start: int, numbered: np.ndarray) -> Index:
+    """Index of the clusters from a place on, and of those before them that are held."""
+    both, low = _joined([held, *pieces]), start - len(held.least)
+    terms, earlier = len(both.weights), len(held.weights)
+    numbers, counts = np.empty(terms, np.int32), np.zeros((2, terms), np.int32)
+    distinct = _number(both.terms.values, earlier, numbered, numbers, counts)
+    before, since = counts[:, :distinct].astype(np.int64)
+    kept = np.minimum(before, POSTINGS)
+    after = np.cumsum(kept + since)
+    first = after - kept - since
+    postings = np.empty(after[-1] if distinct else 0, np.uint64)
+    begins, ends = np.empty(terms - earlier, np.int64), np.empty(terms - earlier, np.int64)
+    bounds = np.zeros(len(both.least) - len(held.least) + 1, np.int64)
+    nexts, result = first - (before - kept), (postings, begins, bounds, ends)
+    _post(numbers, both.terms.offsets, both.weights, both.least, start - low, first, nexts, result)
+    proposed, stop = Ragged(begins[: bounds[-1]], bounds), low + len(both.least)
+    return Index(low, start, stop, both, numbers, distinct, postings, proposed, ends)
 
 
 def _part(given: Profiles, clusters: slice) -> Profiles:
@@ -348,13 +377,6 @@ def _part(given: Profiles, clusters: slice) -> Profiles:
 
 
 # Results are made by NumPy and only filled by the kernels, because NumPy asks for huge pages.
-
-_TERM, _PLACE, _WORD = np.uint64(33), np.uint64(8), np.uint64(1)
-"""Where in an entry stand its term, its place, and which of the cluster's words it is.
-
-In the lowest bit stands whether it proposes. So entries sort by term, then by place.
-"""
-_PLACES, _WORDS = np.uint64((1 << 25) - 1), np.uint64(LONGEST - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -374,6 +396,12 @@ def _rarity(frequency, found, texts):  # type: ignore[no-untyped-def]
     """Squared inverse document frequency of a word that so many of the corpus's texts have."""
     share = (PRIOR_TEXTS * _at_large(frequency) + found) / (PRIOR_TEXTS + texts)
     return np.float32(_idf(share) ** 2)
+
+
+@njit(cache=True, nogil=True)
+def _fill_rarities(frequencies, rarities):  # type: ignore[no-untyped-def]
+    for level in range(len(frequencies)):
+        rarities[level] = _idf(_at_large(frequencies[level])) ** 2
 
 
 @njit(cache=True, nogil=True)
@@ -429,33 +457,22 @@ def _keep_heaviest(weights, mask):  # type: ignore[no-untyped-def]
         at -= 1
 
 
-_MEMO_BITS = 12
-_SPREAD, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
+_HALF = np.uint64(32)
 
 
 @njit(cache=True, nogil=True)
-def _find_heaviest(offsets, counts, frequencies, places, found):  # type: ignore[no-untyped-def]
-    logs = _logs()
-    # Lists have few frequencies, so the logarithm of each is taken once, mostly.
-    bits, shift = frequencies.view(np.uint64), np.uint64(64 - _MEMO_BITS)
-    known = np.zeros(1 << _MEMO_BITS, np.uint64)
-    squares = np.zeros(1 << _MEMO_BITS, np.float64)
+def _find_heaviest(offsets, counts, levels, rarities, places, found):  # type: ignore[no-untyped-def]
+    logs, count = _logs(), np.uint64(0)
     most = np.diff(offsets).max() if len(offsets) > 1 else 0
     weights, mask = np.empty(most, np.float32), np.empty(most, np.bool_)
     for text in range(len(offsets) - 1):
         start, end = offsets[text], offsets[text + 1]
         for at in range(start, end):
-            place = np.int64((bits[at] * _SPREAD) >> shift)
-            if known[place] != bits[at]:
-                known[place] = bits[at]
-                squares[place] = _idf(_at_large(frequencies[at])) ** 2
-            weights[at - start] = logs[min(counts[at], np.uint32(63))] * squares[place]
+            weights[at - start] = logs[min(counts[at], np.uint32(63))] * rarities[levels[at]]
         _keep_heaviest(weights[: end - start].view(np.int32), mask)
-        count = found[text]
-        for at in range(end - start):
-            if mask[at]:
-                places[count] = start + at
-                count += 1
+        for at in range(start, end):
+            places[count] = at
+            count += np.uint64(mask[at - start])
         found[text + 1] = count
 
 
@@ -588,79 +605,65 @@ def _merged(runs, count, here, there):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _enter(terms, offsets, weights, least, place, entries, bounds):  # type: ignore[no-untyped-def]
-    """Write entries of clusters, the first of which is at that place; how many propose to each."""
-    for cluster in range(len(offsets) - 1):
-        start, proposing = offsets[cluster], 0
-        for at in range(start, offsets[cluster + 1]):
-            proposes = weights[at] >= least[cluster]
-            proposing += proposes
-            entries[at] = (
-                np.uint64(terms[at]) << _TERM
-                | np.uint64(place + cluster) << _PLACE
-                | np.uint64(at - start) << _WORD
-                | np.uint64(proposes)
-            )
-        bounds[cluster + 1] = bounds[cluster] + proposing
+def _number(terms, held, numbered, numbers, counts):  # type: ignore[no-untyped-def]
+    """Number the terms as they come; how many there are.
+
+    `counts` says how often each is among the first `held`, and among the others. `numbered` holds
+    -1 for each term, before and after.
+    """
+    distinct, known = 0, np.empty(len(terms), np.int32)
+    for at in range(len(terms)):
+        term = terms[at]
+        number = numbered[term]
+        if number < 0:
+            number, known[distinct] = distinct, term
+            numbered[term] = distinct
+            distinct += 1
+        numbers[at] = number
+        counts[int(at >= held), number] += 1
+    for term in known[:distinct]:
+        numbered[term] = -1
+    return distinct
 
 
 @njit(cache=True, nogil=True)
-def _carried(entries, low):  # type: ignore[no-untyped-def]
-    """Entries of places from `low` on, counted from there; of each term the latest only."""
-    kept, start = np.empty_like(entries), len(entries)
-    last, count = np.uint64(0), 0
-    for at in range(len(entries) - 1, -1, -1):
-        term, place = entries[at] >> _TERM, np.int64((entries[at] >> _PLACE) & _PLACES)
-        count = count if term == last else 0
-        last = term
-        if place >= low and count < POSTINGS:
-            start, count = start - 1, count + 1
-            kept[start] = entries[at] - (np.uint64(low) << _PLACE)
-    return kept[start:].copy()
+def _post(  # type: ignore[no-untyped-def]
+    numbers, offsets, weights, least, start, first, nexts, result
+):
+    """Fill in the postings of all clusters, and which of them those from `start` on propose.
+
+    `first` is where those of each term begin. `nexts` may lie before that: so many of the earliest
+    nobody needs any more.
+    """
+    postings, begins, bounds, ends = result
+    places, posted = postings.view(np.uint32), postings.view(np.float32)
+    proposals = 0
+    for place in range(len(offsets) - 1):
+        for at in range(offsets[place], offsets[place + 1]):
+            term, weight = numbers[at], weights[at]
+            here, begin = nexts[term], first[term]
+            nexts[term] = here + 1
+            if here >= begin:
+                places[2 * here], posted[2 * here + 1] = place, weight
+            if here > begin and place >= start and weight >= least[place]:
+                begins[proposals], ends[proposals] = max(begin, here - POSTINGS), here
+                proposals += 1
+        if place >= start:
+            bounds[place - start + 1] = proposals
 
 
-@njit(cache=True, nogil=True)
-def _post(entries, offsets, weights, start, nexts, begins, ends):  # type: ignore[no-untyped-def]
-    """Entries to postings, in their place: where the cluster is, and the weight of the term."""
-    places, posted = entries.view(np.uint32), entries.view(np.float32)
-    last, begin = np.uint64(0), 0
-    for at in range(len(entries)):
-        entry = entries[at]
-        term, place = entry >> _TERM, np.int64((entry >> _PLACE) & _PLACES)
-        begin = begin if term == last else at
-        last = term
-        if entry & np.uint64(1) and place >= start:
-            mine = nexts[place - start]
-            begins[mine], ends[mine] = max(begin, at - POSTINGS), at
-            nexts[place - start] = mine + 1
-        weight = weights[offsets[place] + np.int64((entry >> _WORD) & _WORDS)]
-        places[2 * at], posted[2 * at + 1] = place, weight
-
-
-_ROOM, _STEP = 1 << 12, np.uint64(1)
-"""Slots for the terms of one cluster: so many that most of another's terms meet a free one."""
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _slot(own, term):  # type: ignore[no-untyped-def]
-    """Slot of a term, or the free one where it belongs (linear probing)."""
-    last = np.uint64(_ROOM - 1)
-    slot = np.uint64(term) & last
-    while own[slot] != term and own[slot] >= 0:
-        slot = (slot + _STEP) & last
-    return slot
+_STEP = np.uint64(1)
 
 
 @njit(cache=True, nogil=True)
 def _alike(  # type: ignore[no-untyped-def]
-    terms, offsets, weights, postings, begins, bounds, ends, first, which
+    numbers, offsets, weights, distinct, postings, begins, bounds, ends, first, which
 ):
     """Left and right places, and cosine, of pairs whose right one is among the given places."""
     low, start, begin, end = which
     places, posted = postings.view(np.uint32), postings.view(np.float32)
     sums, met = np.zeros(end - low, np.float32), np.empty(end - low + 1, np.uint32)
-    own, shares = np.full(_ROOM, -1, np.int32), np.zeros(_ROOM, np.float32)
-    bar = np.float32(LEAST - 1e-4)
+    own, bar = np.zeros(distinct, np.float32), np.float32(LEAST - 1e-4)
     left, right = [np.int32(0) for _ in range(0)], [np.int32(0) for _ in range(0)]
     cosine = [np.float32(0) for _ in range(0)]
     for place in range(begin, end):
@@ -687,19 +690,15 @@ def _alike(  # type: ignore[no-untyped-def]
             continue
         mine = range(np.uint64(offsets[place - low]), np.uint64(offsets[place - low + 1]))
         for at in mine:
-            slot = _slot(own, terms[at])
-            own[slot], shares[slot] = terms[at], weights[at]
+            own[np.uint64(numbers[at])] = weights[at]
         for other in met[:close]:
             alike = 0.0
             for at in range(np.uint64(offsets[other]), np.uint64(offsets[other + _STEP])):
-                alike += np.float64(shares[_slot(own, terms[at])]) * np.float64(weights[at])
+                alike += np.float64(own[np.uint64(numbers[at])]) * np.float64(weights[at])
             if alike >= LEAST:
                 left.append(np.int32(low + other))
                 right.append(np.int32(place))
                 cosine.append(np.float32(min(alike, 1.0)))
         for at in mine:
-            slot = np.uint64(terms[at]) & np.uint64(_ROOM - 1)
-            while own[slot] >= 0:  # up to the end of its run, others of which lie there too
-                own[slot], shares[slot] = -1, 0
-                slot = (slot + _STEP) & np.uint64(_ROOM - 1)
+            own[np.uint64(numbers[at])] = 0
     return np.array(left), np.array(right), np.array(cosine)

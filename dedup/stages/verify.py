@@ -11,14 +11,15 @@ not shared is its names and figures, and they weigh most.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numba import njit
 
+from dedup.lookup import table_bits
 from dedup.ragged import Ragged
+from dedup.schemas import RELATIONS
 
 # Similarity is a weighted geometric mean of what is held and of the cosine of the own words.
 HELD_EXPONENT, COSINE_EXPONENT = 0.7, 0.3
@@ -48,6 +49,7 @@ OUTLET_WEIGHT = 0.5
 # Jaccard from which a kept pair is a copy, and containment from which it is an excerpt; below both
 # it is a rewrite.
 COPY_JACCARD, EXCERPT_CONTAINMENT = 0.2, 0.4
+_PLACES = {name: np.int8(place) for place, name in enumerate(RELATIONS)}
 
 # An editor's yes as a logistic curve of the logarithm of similarity: where it is as likely as not,
 # and how steep. Fitted on read and made pairs: python tests/benchmarks/calibrate.py DATA_DIR
@@ -55,6 +57,7 @@ SCORE_MIDPOINT, SCORE_SLOPE = 0.213, 2.36
 
 # A set of 2^16 bits by the top bits of hashes, in words of 64.
 _SEEN, _WITHIN, _LAST = np.uint64(64 - 10), np.uint64(64 - 16), np.uint64(63)
+_WORD = np.uint64(6)
 _ONE = np.uint64(1)
 
 
@@ -95,12 +98,15 @@ class Own(NamedTuple):
         TF-IDF weight of each of `words.values`.
     spoken : ndarray of bool
         Articles that are quotation from end to end, so that it had to be taken for their own.
+    sums : Sums
+        Over these.
     """
 
     masses: Ragged
     words: Ragged
     weights: np.ndarray
     spoken: np.ndarray
+    sums: Sums
 
 
 class Evidence(NamedTuple):
@@ -115,8 +121,6 @@ class Evidence(NamedTuple):
         How many shingles of each article count, as of :func:`counted`.
     own : Own
         Of articles that are in related pairs at least.
-    sums : Sums
-        Over these.
     hours : ndarray of float64
         First publication, in hours since any fixed moment; NaN where it is unknown.
     outlets : ndarray of int64
@@ -130,7 +134,6 @@ class Evidence(NamedTuple):
     shingles: Ragged
     sizes: np.ndarray
     own: Own
-    sums: Sums
     hours: np.ndarray
     outlets: np.ndarray
     late_weight: float
@@ -192,46 +195,59 @@ def weigh(rarities: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return by_count[counts - 1] * rarities
 
 
-def summed(own: Own) -> Sums:
-    """Sums over the articles' own words."""
-    n = len(own.spoken)
+def summed(masses: Ragged, words: Ragged, weights: np.ndarray) -> Sums:
+    """Sums over the articles' own words, of which `Own` has these."""
+    n = len(words.offsets) - 1
     sums = Sums(
-        tenths=np.zeros(len(own.masses.values), np.uint8),
+        tenths=np.zeros(len(masses.values), np.uint8),
         masses=np.zeros(n),
         norms=np.zeros(n),
         figures=np.zeros(n),
         figured=np.zeros(n, np.int64),
     )
-    _sum_masses(*own.masses, sums.tenths, sums.masses)
-    _sum_words(*own.words, own.weights, sums.norms, sums.figures, sums.figured)
+    _sum_masses(*masses, sums.tenths, sums.masses)
+    _sum_words(*words, weights, sums.norms, sums.figures, sums.figured)
     return sums
 
 
-def placed(parts: list[Own], articles: np.ndarray, n_articles: int) -> Own:
+def placed(
+    parts: Iterable[Own], articles: np.ndarray, lengths: np.ndarray, n_articles: int
+) -> Own:
     """Own words of some articles among all; the others have none.
 
     Parameters
     ----------
-    parts : list of Own
-        One after the other, of all those articles.
-    articles : ndarray of int64
-        Their positions, rising.
+    parts : iterable of Own
+        One after the other, of all those articles. Each is copied as it comes, while others may
+        still be made.
+    articles, lengths : ndarray of int64
+        Their positions, rising, and how many tokens each has.
     n_articles : int
     """
-
-    def lists(each: list[Ragged], kind: pa.DataType) -> Ragged:
-        joined = Ragged.joined(each, kind)
-        offsets = np.zeros(n_articles + 1, np.int64)
-        offsets[1 + articles] = joined.lengths
-        return Ragged(joined.values, np.cumsum(offsets))
-
-    spoken = np.zeros(n_articles, bool)
-    spoken[articles] = np.concatenate([np.empty(0, bool), *(part.spoken for part in parts)])
+    n, room = n_articles, lengths.sum()  # for the words too: there are no more than tokens
+    masses, tenths = np.empty(room, np.float32), np.empty(room, np.uint8)
+    words, weights = np.empty(room, np.uint64), np.empty(room, np.float32)
+    of_tokens, of_words = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
+    spoken = np.zeros(n, bool)
+    sums = Sums(tenths, np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n, np.int64))
+    article = token = word = 0
+    for part in parts:
+        mine = articles[article : article + len(part.spoken)]
+        tokens = slice(token, token + len(part.masses.values))
+        named = slice(word, word + len(part.weights))
+        masses[tokens], tenths[tokens] = part.masses.values, part.sums.tenths
+        words[named], weights[named] = part.words.values, part.weights
+        of_words[1 + mine], spoken[mine] = part.words.lengths, part.spoken
+        for whole, each in zip(sums[1:], part.sums[1:], strict=True):
+            whole[mine] = each
+        article, token, word = article + len(mine), tokens.stop, named.stop
+    of_tokens[1 + articles] = lengths
     return Own(
-        masses=lists([part.masses for part in parts], pa.float32()),
-        words=lists([part.words for part in parts], pa.uint64()),
-        weights=np.concatenate([np.empty(0, np.float32), *(part.weights for part in parts)]),
-        spoken=spoken,
+        Ragged(masses, np.cumsum(of_tokens)),
+        Ragged(words[:word], np.cumsum(of_words)),
+        weights[:word],
+        spoken,
+        sums,
     )
 
 
@@ -266,6 +282,35 @@ def counted(shingles: Ragged) -> np.ndarray:
     return sizes
 
 
+def prefixes(shingles: np.ndarray) -> np.ndarray:
+    """First 16 bits (uint16) of shingle hashes (uint64): equal hashes have equal ones."""
+    return (shingles >> _WITHIN).astype(np.uint16)
+
+
+def may_be_related(
+    prefixes: Ragged, left: np.ndarray, right: np.ndarray, shared_floor: int
+) -> np.ndarray:
+    """Which pairs may be related, as of :func:`overlap`; most that are not have too few prefixes.
+
+    Parameters
+    ----------
+    prefixes : Ragged of uint16
+        As of :func:`prefixes`, of the shingles of each article that count.
+    left, right : ndarray of int64, shape (n_pairs,)
+        Positions of the articles; quickest where those of one left article follow one another.
+    shared_floor : int
+        As of :func:`overlap`.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_pairs,)
+    """
+    fewest = _fewest(np.maximum(prefixes.lengths, 1), left, right, shared_floor)
+    mask = np.empty(len(left), bool)
+    _reach(*prefixes, left, right, fewest, mask)
+    return mask
+
+
 def overlap(
     shingles: Ragged, sizes: np.ndarray, left: np.ndarray, right: np.ndarray, shared_floor: int
 ) -> Overlap:
@@ -282,10 +327,7 @@ def overlap(
         Shared shingles below which two are unrelated; higher keeps fewer, surer pairs.
     """
     sizes = np.maximum(sizes, 1)
-    smaller = np.minimum(sizes[left], sizes[right])
-    fewest = np.floor(LEAST_CONTAINMENT * smaller).astype(np.int64)
-    fewest += fewest / smaller < LEAST_CONTAINMENT
-    fewest = np.maximum(fewest, shared_floor)
+    fewest = _fewest(sizes, left, right, shared_floor)
     shared, ends, runs = _shared(*shingles, left, right, fewest)
     related = shared >= fewest
     return Overlap(
@@ -295,6 +337,16 @@ def overlap(
         related,
         Ragged(runs, np.concatenate([np.zeros(1, np.int64), ends[related]])),
     )
+
+
+def _fewest(
+    sizes: np.ndarray, left: np.ndarray, right: np.ndarray, shared_floor: int
+) -> np.ndarray:
+    """Shared shingles that pairs must have to be related: int64, shape (n_pairs,)."""
+    smaller = np.minimum(sizes[left], sizes[right])
+    fewest = np.floor(LEAST_CONTAINMENT * smaller).astype(np.int64)
+    fewest += fewest / smaller < LEAST_CONTAINMENT
+    return np.maximum(fewest, shared_floor)
 
 
 def compare(found: Overlap, given: Evidence, left: np.ndarray, right: np.ndarray) -> Scores:
@@ -337,7 +389,7 @@ def turned(scores: Scores, which: np.ndarray) -> Scores:
 
 
 def relations(scores: Scores, floor: float) -> np.ndarray:
-    """Names, as in `schemas.RELATIONS`, of the pairs' relations: object, shape (n_pairs,).
+    """Relations of the pairs, by their places in `schemas.RELATIONS`: int8, shape (n_pairs,).
 
     A pair below the floor is "indirect": only other members hold it together.
     """
@@ -348,9 +400,9 @@ def relations(scores: Scores, floor: float) -> np.ndarray:
             scores.jaccard >= np.float32(COPY_JACCARD),
             containment >= np.float32(EXCERPT_CONTAINMENT),
         ],
-        ["indirect", "copy", "excerpt"],
-        "rewrite",
-    ).astype(object)
+        [_PLACES[name] for name in ("indirect", "copy", "excerpt")],
+        _PLACES["rewrite"],
+    )
 
 
 def probability(similarity: np.ndarray) -> np.ndarray:
@@ -408,7 +460,7 @@ def _held(
 
     What is all quotation is held by nothing but its like.
     """
-    own, sums = given.own, given.sums
+    own, sums = given.own, given.own.sums
     held, longest = _passages(*runs, *own.masses, sums.tenths, sums.masses, given.size, left, right)
     held[own.spoken[left] & ~own.spoken[right], 0] = 0
     held[own.spoken[right] & ~own.spoken[left], 1] = 0
@@ -441,7 +493,7 @@ def _words(
     given: Evidence, left: np.ndarray, right: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cosine of each pair, agreement of its figures, and whether they are enough to tell."""
-    own, sums = given.own, given.sums
+    own, sums = given.own, given.own.sums
     dots, shared = _overlaps(*own.words, own.weights, left, right)
     scale = np.sqrt(sums.norms[left] * sums.norms[right])
     cosine = np.divide(dots, scale, out=np.zeros(len(dots)), where=scale > 0)
@@ -488,20 +540,29 @@ def _count(values, offsets, sizes):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _bits(entries):  # type: ignore[no-untyped-def]
-    """Bits of a slot of a table that so many entries fill to a quarter at most."""
-    bits = 4
-    while (1 << bits) < 4 * entries:
-        bits += 1
-    return bits
-
-
-@njit(cache=True, nogil=True)
 def _longest(offsets):  # type: ignore[no-untyped-def]
     longest = 0
     for article in range(len(offsets) - 1):
         longest = max(longest, offsets[article + 1] - offsets[article])
     return longest
+
+
+@njit(cache=True, nogil=True)
+def _reach(prefixes, offsets, left, right, fewest, mask):  # type: ignore[no-untyped-def]
+    """Whether enough of the right article's prefixes are among the left one's."""
+    seen, entered = np.empty(1 << 10, np.uint64), -1
+    for pair in range(len(left)):
+        if left[pair] != entered:
+            entered = left[pair]
+            seen[:] = 0
+            for prefix in prefixes[offsets[entered] : offsets[entered + 1]]:
+                seen[prefix >> _WORD] |= _ONE << (prefix & _LAST)
+        missing = fewest[pair]
+        for prefix in prefixes[offsets[right[pair]] : offsets[right[pair] + 1]]:
+            missing -= np.int64(seen[prefix >> _WORD] >> (prefix & _LAST) & _ONE)
+            if missing <= 0:
+                break
+        mask[pair] = missing <= 0
 
 
 @njit(cache=True, nogil=True)
@@ -512,13 +573,13 @@ def _shared(values, offsets, left, right, fewest):  # type: ignore[no-untyped-de
     """
     shared, ends = np.zeros(len(left), np.int32), np.zeros(len(left), np.int64)
     runs, count = np.empty((4 * len(left), 3), np.int32), 0
-    places = np.empty(1 << _bits(_longest(offsets)), np.int32)
+    places = np.empty(1 << table_bits(_longest(offsets)), np.int32)
     seen, entered = np.empty(1 << 10, np.uint64), -1
     for pair in range(len(left)):
         if left[pair] != entered:
             entered = left[pair]
             mine = values[offsets[entered] : offsets[entered + 1]]
-            table = places[: 1 << _bits(len(mine))]
+            table = places[: 1 << table_bits(len(mine))]
             _enter(mine, table, seen)
         yours = values[offsets[right[pair]] : offsets[right[pair] + 1]]
         if count + len(yours) > len(runs):
@@ -536,7 +597,7 @@ def _shared(values, offsets, left, right, fewest):  # type: ignore[no-untyped-de
 def _enter(values, places, seen):  # type: ignore[no-untyped-def]
     """Enter places in a list, counted from 1, into a table, and the values into a set of bits."""
     places[:], seen[:] = 0, 0
-    shift, last = np.uint64(64 - _bits(len(values))), len(places) - 1
+    shift, last = np.uint64(64 - table_bits(len(values))), len(places) - 1
     for at in range(len(values)):
         value = values[at]
         if value:
@@ -554,7 +615,7 @@ def _runs(mine, yours, places, seen, runs):  # type: ignore[no-untyped-def]
     Most of what is looked for is not there, which the sparse set tells at the first step. What is
     there begins a run, along which the two are compared one by one.
     """
-    shift, last = np.uint64(64 - _bits(len(mine))), len(places) - 1
+    shift, last = np.uint64(64 - table_bits(len(mine))), len(places) - 1
     count, shared, at = 0, 0, 0
     while True:
         while at < len(yours) and not (
@@ -644,23 +705,23 @@ def _swept(masses, tenths, total, starts, lengths, size):  # type: ignore[no-unt
 def _overlaps(words, offsets, weights, left, right):  # type: ignore[no-untyped-def]
     """Over the words both articles hold, the product of their weights; its root for figures."""
     dots, figures = np.zeros(len(left)), np.zeros(len(left))
-    slots = 1 << _bits(_longest(offsets))
+    slots = 1 << table_bits(_longest(offsets))
     keys, held = np.empty(slots, np.uint64), np.empty(slots, np.float32)
-    entered = -1
+    marks, entered = held.view(np.uint32), -1
     for pair in range(len(left)):
         if left[pair] != entered:
             entered = left[pair]
             mine = slice(offsets[entered], offsets[entered + 1])
-            bits = _bits(mine.stop - mine.start)
-            shift, last = np.uint64(64 - bits), (1 << bits) - 1
+            bits = table_bits(mine.stop - mine.start)
+            shift, last = np.uint64(64 - bits), np.uint64((1 << bits) - 1)
             # A slot without weight is free; it adds nothing to a sum, which so needs no branch.
             held[: 1 << bits] = 0
             for at in range(mine.start, mine.stop):
-                slot = _word(keys, held, shift, last, words[at])
+                slot = _word(keys, marks, shift, last, words[at])
                 keys[slot], held[slot] = words[at], weights[at]
         dot, figure = np.float64(0), np.float64(0)
         for at in range(offsets[right[pair]], offsets[right[pair] + 1]):
-            slot = _word(keys, held, shift, last, words[at])
+            slot = _word(keys, marks, shift, last, words[at])
             product = np.float64(held[slot]) * weights[at]
             dot += product
             if words[at] & _ONE:
@@ -670,9 +731,10 @@ def _overlaps(words, offsets, weights, left, right):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def _word(keys, held, shift, last, word):  # type: ignore[no-untyped-def]
-    """Slot of a word, or the free one where it belongs; both are as likely, so no branch asks."""
-    slot = np.int64(word >> shift)
-    while (held[slot] != 0) & (keys[slot] != word):
-        slot = (slot + 1) & last
+def _word(keys, marks, shift, last, word):  # type: ignore[no-untyped-def]
+    """Slot of a word, or the free one, whose mark is 0, where it belongs."""
+    slot = word >> shift
+    # Both are as likely, so one number is 0 for either: two conditions would make two branches.
+    while min(np.uint64(marks[slot]), keys[slot] ^ word):
+        slot = (slot + _ONE) & last
     return slot

@@ -42,7 +42,7 @@ from dedup import Settings, pipeline
 from dedup.errors import DedupError, InputError
 from dedup.pipeline.bodies import Bodies
 from dedup.ragged import Stored
-from dedup.schemas import SIGNED
+from dedup.schemas import TOKENS
 from dedup.stages import verify
 from dedup.truth import ClusterTruth, PairTruth, Truth
 from dedup.workspace import Workspace
@@ -246,7 +246,7 @@ def _scores(work: Workspace, left: np.ndarray, right: np.ndarray, settings: Sett
         columns[name][left == right] = 1  # identical texts, as in the pairs of a run
     contained = columns.pop("containment_left"), columns.pop("containment_right")
     hours, outlets = texts["hours"].to_numpy(), texts["outlet"].to_numpy()
-    tokens = Stored(work.read_all("signed-", SIGNED)["tokens"])
+    tokens = Stored(work.read_all("tokens-", TOKENS)["tokens"])
     lengths = np.maximum(tokens.lengths[texts["place"].to_numpy()], 1)
     return columns | {
         "larger containment": np.maximum(*contained),

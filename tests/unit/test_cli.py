@@ -73,6 +73,16 @@ def test_what_needs_no_articles_comes_within_half_a_second(asked: list[str]) -> 
     assert min(seconds() for _ in range(3)) < 0.5
 
 
+def test_what_a_command_imports_is_not_searched_for_cycles() -> None:
+    script = (
+        "import gc; from dedup.__main__ import main; searches = [];"
+        "gc.callbacks.append(lambda phase, info: searches.append(phase));"
+        "main(['settings']); assert not searches, len(searches)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     shown = run(capsys, "--help")
     for command in ("cluster", "cluster-new", "evaluate", "explain", "settings", "synth"):

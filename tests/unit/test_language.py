@@ -54,7 +54,7 @@ def test_looking_up_finds_what_a_search_does() -> None:
     known = background.background(language._tokens)
     hashes, first = np.unique(known.known.keys, return_index=True)
     hashes, first = hashes[:-1], lookup.slots(known.known, hashes[:-1])  # without the end
-    listed = known.frequencies[first]
+    listed = known.frequencies[known.levels[first]]
     assert len(hashes) > 1_000_000
     assert listed.min() > background.UNKNOWN
     drawn = np.random.default_rng(SEED).integers(0, 2**64, 100_000, np.uint64)
@@ -62,7 +62,7 @@ def test_looking_up_finds_what_a_search_does() -> None:
     asked = np.concatenate([hashes, hashes + np.uint64(2), drawn, ends])
     at = np.minimum(np.searchsorted(hashes, asked), len(hashes) - 1)
     expected = np.where(hashes[at] == asked, listed[at], background.UNKNOWN)
-    assert np.array_equal(background.frequencies(known, asked), expected)
+    assert np.array_equal(known.frequencies[background.levels(known, asked)], expected)
 
 
 def test_rarity_is_that_of_a_corpus_of_typical_texts() -> None:

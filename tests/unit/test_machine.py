@@ -5,6 +5,7 @@ Where kernels are kept in fact, tests/faults/test_read_only_install.py tells.
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -120,3 +121,34 @@ def test_folders_where_files_may_be_written(tmp_path: Path) -> None:
     assert machine._may_write(tmp_path / "not" / "yet")
     assert not machine._may_write(tmp_path / "file")
     assert not machine._may_write(tmp_path / "file" / "inside")
+
+
+def test_what_imports_make_is_old_at_once_and_not_searched() -> None:
+    searches: list[str] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        searches.append(phase)
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(700)
+    gc.callbacks.append(note)
+    try:
+        with machine.uncollected():
+            made: list[list[int]] = [[] for _ in range(100_000)]
+        assert searches == []
+        assert gc.isenabled()
+        assert any(each is made for each in gc.get_objects(generation=2))
+        assert gc.get_freeze_count() == 0
+    finally:
+        gc.callbacks.remove(note)
+        gc.set_threshold(*thresholds)
+
+
+def test_who_does_without_the_collector_still_does() -> None:
+    gc.disable()
+    try:
+        with machine.uncollected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -34,18 +34,24 @@ SEED = 20250132
 HASHES = [n * 0x9E3779B97F4A7C15 % 2**64 for n in range(1, 7)] + [2**64 - 1]
 batches = st.lists(st.lists(st.sampled_from(HASHES), max_size=14), max_size=5)
 
+TOKENS = [0, 1, 2, 2**31, 2**32 - 2, 2**32 - 1]
+packed_batches = st.lists(st.lists(st.sampled_from(TOKENS), max_size=14), max_size=5)
+
 
 def tokens(*articles: Sequence[int]) -> Ragged:
     offsets = np.concatenate([[0], np.cumsum([len(a) for a in articles])]).astype(np.int64)
     return Ragged(np.array([t for a in articles for t in a], np.uint64), offsets)
 
 
+def narrow(articles: Ragged) -> Ragged:
+    """Tokens as packed ones."""
+    return articles.map(lambda each: each.astype(np.uint32))
+
+
 def hashes_of(articles: Ragged, marked: Sequence[int] = ()) -> np.ndarray:
     """Text hashes of packed tokens, of which some stand in quotation marks."""
     marks = np.isin(np.arange(len(articles.values)), marked).astype(np.uint8)
-    return text_hashes(
-        articles.map(lambda each: each.astype(np.uint32)), articles.map(lambda _: marks)
-    )
+    return text_hashes(narrow(articles), articles.map(lambda _: marks))
 
 
 def test_an_article_shorter_than_a_shingle_has_one() -> None:
@@ -59,7 +65,7 @@ def test_order_matters_to_shingles_and_not_to_words() -> None:
     left, right = sets_of(shingle_sets(articles, 3))
     assert not left & right
     everything = np.ones(8, bool)
-    left, right = sets_of(counted(articles, everything).words)
+    left, right = sets_of(counted(narrow(articles), everything).words)
     assert left == right
 
 
@@ -135,9 +141,9 @@ def test_more_template_than_text(n: int) -> None:
 
 
 @brief
-@given(batches, st.data())
+@given(packed_batches, st.data())
 def test_words_are_those_of_a_dictionary(articles: list[list[int]], data: st.DataObject) -> None:
-    given_tokens = tokens(*articles)
+    given_tokens = narrow(tokens(*articles))
     n = len(given_tokens.values)
     body = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)), bool)
     found = counted(given_tokens, body)
@@ -151,7 +157,7 @@ def test_words_are_those_of_a_dictionary(articles: list[list[int]], data: st.Dat
             at += 1
         words += known
         counts += [times for _, times in known.values()]
-    assert found.words.values.tolist() == words
+    assert packed(found.words.values).tolist() == words
     assert found.words.lengths.tolist() == [
         len({token for token, read in zip(article, body[start:], strict=False) if read})
         for article, start in zip(articles, given_tokens.offsets, strict=False)
@@ -161,24 +167,18 @@ def test_words_are_those_of_a_dictionary(articles: list[list[int]], data: st.Dat
     assert found.places.tolist() == places
 
 
-TOKENS = [0, 1, 2, 2**31, 2**32 - 2, 2**32 - 1]
-packed_batches = st.lists(st.lists(st.sampled_from(TOKENS), max_size=14), max_size=5)
-
-
 @brief
 @given(packed_batches, st.data())
-def test_words_of_packed_tokens_are_those_of_unpacked(
-    articles: list[list[int]], data: st.DataObject
-) -> None:
-    stored = tokens(*articles).map(lambda each: each.astype(np.uint32))
+def test_words_are_those_that_are_counted(articles: list[list[int]], data: st.DataObject) -> None:
+    stored = narrow(tokens(*articles))
     flags = st.lists(st.booleans(), min_size=len(stored.values), max_size=len(stored.values))
     body = np.array(data.draw(flags), bool)
     own = body & np.array(data.draw(flags), bool)
-    found, expected = words(stored, body, own), counted(stored.map(unpacked), body)
+    found, expected = words(stored, body, own), counted(stored, body)
     assert unpacked(found.words.values).tolist() == expected.words.values.tolist()
     assert found.words.offsets.tolist() == expected.words.offsets.tolist()
     assert found.counts.tolist() == expected.counts.tolist()
-    of_own = sets_of(counted(stored.map(unpacked), own).words)
+    of_own = sets_of(counted(stored, own).words)
     owners = expected.words.owners()
     assert found.own.tolist() == [
         word in of_own[owner] for word, owner in zip(expected.words.values, owners, strict=True)
@@ -186,7 +186,7 @@ def test_words_of_packed_tokens_are_those_of_unpacked(
 
 
 def test_words_are_counted_up_to_a_bound() -> None:
-    stored = tokens([1] * 254, [1] * 255, [1] * 1000 + [2]).map(lambda each: each.astype(np.uint32))
+    stored = narrow(tokens([1] * 254, [1] * 255, [1] * 1000 + [2]))
     everything = np.ones(len(stored.values), bool)
     assert words(stored, everything, everything).counts.tolist() == [254, 255, 255, 1]
 
@@ -196,7 +196,7 @@ def test_words_are_counted_up_to_a_bound() -> None:
 def test_what_is_left_of_packed_tokens_is_what_is_left_of_unpacked(
     articles: list[list[int]], size: int, data: st.DataObject
 ) -> None:
-    stored = tokens(*articles).map(lambda each: each.astype(np.uint32))
+    stored = narrow(tokens(*articles))
     every = rolled(stored, size)
     some = st.sets(st.sampled_from(every.values.tolist())) if len(every.values) else st.just(set())
     template = ragged([data.draw(some) for _ in articles])
@@ -211,8 +211,8 @@ def test_what_is_left_of_packed_tokens_is_what_is_left_of_unpacked(
 def test_words_of_long_articles(n: int) -> None:
     """Up to, at and past the sizes at which the table grows."""
     article = list(range(n)) * 2
-    found = counted(tokens([1], article, [1]), np.ones(2 * n + 2, bool))
-    assert found.words.values.tolist() == [1, *range(n), 1]
+    found = counted(narrow(tokens([1], article, [1])), np.ones(2 * n + 2, bool))
+    assert packed(found.words.values).tolist() == [1, *range(n), 1]
     assert found.counts.tolist() == [1, *[2] * n, 1]
     assert found.places.tolist() == [0, *(list(range(1, n + 1)) * 2), n + 1]
 

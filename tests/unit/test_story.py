@@ -109,10 +109,10 @@ def pairs(
     given: story.Profiles, hours: np.ndarray, window: float, length: int = story.SLICE
 ) -> dict[tuple[int, int], float]:
     """Cosine of each pair that is found, so many places being indexed at a time."""
-    far = story.reach(hours, window)
+    far, slots = story.reach(hours, window), int(given.terms.values.max(initial=-1)) + 1
     pieces = [
         story.pairs(index, far, slice(at, min(at + 7, index.stop)))
-        for index in story.indices(in_batches(given, 3), far, length)
+        for index in story.indices(in_batches(given, 3), slots, far, length)
         for at in range(index.start, index.stop, 7)
     ]
     found = {
@@ -137,6 +137,12 @@ def some_hours(rng: np.random.Generator, n: int) -> np.ndarray:
     return hours
 
 
+def leveled(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Levels and rarities of frequencies, as `heaviest` takes them."""
+    frequencies, levels = np.unique(shares, return_inverse=True)
+    return levels.astype(np.uint16), story.rarities(frequencies)
+
+
 def test_the_heaviest_words_are_rare_ones_that_come_often() -> None:
     """Against a plain sort; of equal ones the first, of each text at most so many."""
     print(f"seed {SEED}")
@@ -146,7 +152,7 @@ def test_the_heaviest_words_are_rare_ones_that_come_often() -> None:
     # Few values, so that many weigh alike; what half of all texts have weighs nothing.
     counts = rng.choice([1, 2, 90], len(words.values)).astype(np.uint8)
     shares = rng.choice([1e-7, 1e-5, 1e-4, 0.01], len(words.values))
-    found = story.heaviest(words.offsets, counts, shares)
+    found = story.heaviest(words.offsets, counts, *leveled(shares))
     for text, length in enumerate(lengths):
         mine = slice(words.offsets[text], words.offsets[text + 1])
         weights = []
@@ -165,12 +171,12 @@ def test_which_are_heaviest_does_not_depend_on_other_texts() -> None:
     rng = np.random.default_rng(SEED)
     words = ragged([[*range(n)] for n in (300, 40, 200)])
     counts = rng.integers(1, 9, len(words.values)).astype(np.uint8)
-    frequencies = 10 ** rng.uniform(-7, -1, len(words.values))
-    whole = story.heaviest(words.offsets, counts, frequencies)
+    levels, rarities = leveled(10 ** rng.uniform(-7, -1, len(words.values)))
+    whole = story.heaviest(words.offsets, counts, levels, rarities)
     for text in range(3):
         mine = slice(words.offsets[text], words.offsets[text + 1])
         offsets = words.offsets[text : text + 2] - mine.start
-        alone = story.heaviest(offsets, counts[mine], frequencies[mine])
+        alone = story.heaviest(offsets, counts[mine], levels[mine], rarities)
         together = whole.values[whole.offsets[text] : whole.offsets[text + 1]]
         assert alone.values.tolist() == (together - mine.start).tolist()
 
@@ -312,10 +318,22 @@ def test_what_is_held_does_not_grow_with_the_corpus() -> None:
     rng = np.random.default_rng(SEED)
     n, length = 4_000, 100
     far = story.reach(np.arange(n) / 10, 5.0)
-    built = [*story.indices(in_batches(random_profiles(rng, n), 10), far, length)]
+    built = [*story.indices(in_batches(random_profiles(rng, n), 10), 40, far, length)]
     assert [index.start for index in built] == [*range(0, n, length)]
     for index in built[1:]:
         assert index.start - index.low == 50  # five hours
-        assert len(index.carried) <= 50 * 8
         assert len(index.postings) <= (50 + length) * 8
-    assert len(built[-1].carried) == 0  # nobody comes after
+
+
+def test_of_what_is_held_each_term_keeps_the_latest_postings() -> None:
+    n, length = 4 * story.POSTINGS, story.POSTINGS // 4
+    terms = Ragged(np.zeros(n, np.int32), np.arange(n + 1))
+    given = story.Profiles(terms, np.ones(n, np.float32), np.zeros(n, np.float32))
+    far = story.reach(np.zeros(n), np.inf)
+    for index in story.indices(in_batches(given, length), 1, far, length):
+        assert len(index.profiles.least) == index.stop
+        kept = min(index.start, story.POSTINGS)
+        places = index.postings.view(np.uint32)[::2].tolist()
+        assert places == [*range(index.start - kept, index.stop)]
+    found = pairs(given, np.zeros(n), np.inf, length)
+    assert len(found) == sum(min(place, story.POSTINGS) for place in range(n))

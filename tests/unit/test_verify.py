@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from dedup.pipeline.evidence import Texts, gathered, scored
 from dedup.ragged import Ragged
+from dedup.schemas import RELATIONS
 from dedup.settings import Settings
 from dedup.stages import quote, shingle, verify
 from dedup.stages.text import tokenise, whole
@@ -131,12 +132,12 @@ def evidence(given_articles: Sequence[Article]) -> verify.Evidence:
         words=words,
         weights=weights,
         spoken=np.array([article.spoken for article in given_articles], bool),
+        sums=verify.summed(masses, words, weights),
     )
     return verify.Evidence(
         shingles=lists(shingles),
         sizes=np.array([len(held) for held in every], np.int64),
         own=own,
-        sums=verify.summed(own),
         hours=np.array([article.hours for article in given_articles], np.float64),
         outlets=np.array([article.outlet for article in given_articles], np.int64),
         size=SIZE,
@@ -297,12 +298,40 @@ def test_pairs_are_scored_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 def part(own: verify.Own, article: int) -> verify.Own:
     """Own words of one of the articles."""
     one = slice(article, article + 1)
+    masses, words = own.masses.part(one), own.words.part(one)
+    weights = own.words._replace(values=own.weights).part(one).values
     return verify.Own(
-        masses=own.masses.part(one),
-        words=own.words.part(one),
-        weights=own.words._replace(values=own.weights).part(one).values,
+        masses=masses,
+        words=words,
+        weights=weights,
         spoken=own.spoken[one],
+        sums=verify.summed(masses, words, weights),
     )
+
+
+# Some that differ have one prefix.
+HASHES = [(n % 23 << 48) + n for n in range(1, 70)]
+
+
+@brief
+@given(
+    st.lists(st.sets(st.sampled_from(HASHES), max_size=60), min_size=2, max_size=5),
+    st.integers(1, 4),
+)
+def test_pairs_with_too_few_prefixes_are_not_related(
+    some: list[set[int]], shared_floor: int
+) -> None:
+    values = np.array([value for each in some for value in each], np.uint64)
+    shingles = Ragged(values, np.cumsum([0, *map(len, some)]))
+    left, right = every_pair(len(some))
+    related = verify.overlap(shingles, shingles.lengths, left, right, shared_floor).related
+    found = verify.may_be_related(shingles.map(verify.prefixes), left, right, shared_floor)
+    assert not np.any(related & ~found)
+    for may_be, i, j in zip(found, left, right, strict=True):
+        mine = {value >> 48 for value in some[i]}
+        common = sum(value >> 48 in mine for value in some[j])
+        smaller = max(1, min(len(some[i]), len(some[j])))
+        assert may_be == (common >= max(shared_floor, verify.LEAST_CONTAINMENT * smaller))
 
 
 @brief
@@ -313,9 +342,10 @@ def test_only_those_in_related_pairs_are_looked_at(some: list[Article], shared_f
     found = verify.overlap(known.shingles, known.sizes, left, right, shared_floor)
     looked_at = np.unique([left[found.related], right[found.related]])
     parts = [part(known.own, article) for article in looked_at]
-    own = verify.placed(parts, looked_at, len(some))
+    lengths = known.own.masses.lengths[looked_at]
+    own = verify.placed(parts, looked_at, lengths, len(some))
     assert own.words.lengths.sum() == known.own.words.lengths[looked_at].sum()
-    compared = verify.compare(found, known._replace(own=own, sums=verify.summed(own)), left, right)
+    compared = verify.compare(found, known._replace(own=own), left, right)
     for name in verify.Scores._fields:
         assert getattr(compared, name).tolist() == getattr(expected, name).tolist()
     assert not np.any([column[~found.related] for column in expected[4:]])
@@ -558,7 +588,8 @@ def test_relations_follow_from_what_reaches_the_floor() -> None:
     names = ["jaccard", "containment_left", "containment_right", "similarity"]
     nothing = dict.fromkeys(verify.Scores._fields, np.zeros(len(table), np.float32))
     scores = verify.Scores(**(nothing | dict(zip(names, columns, strict=True))))
-    assert verify.relations(scores, 0.2).tolist() == list(table.values())
+    names = list(RELATIONS)
+    assert [names[place] for place in verify.relations(scores, 0.2)] == list(table.values())
 
 
 def test_articles_without_tokens_or_words_have_nothing_in_common() -> None:

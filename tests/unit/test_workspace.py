@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from dedup import workspace
+from dedup.ragged import Stored
 from dedup.workspace import Workspace
 
 SCHEMA = pa.schema([("n", pa.int64()), ("words", pa.large_list(pa.uint64()))])
@@ -43,6 +47,42 @@ def test_tables_of_one_prefix_come_in_the_order_of_names(tmp_path: Path) -> None
     assert [note["n"] for note in work.notes("part-")] == [1, 2, 10]
     assert work.noted("part-002") == {"n": 2}
     assert work.noted("part-003") is None
+
+
+def test_what_is_read_ahead_is_what_is_wanted_and_little_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = 7
+    print(f"seed {seed}")
+    rng, work = np.random.default_rng(seed), Workspace(tmp_path)
+    for name in "abc":
+        lists = pa.array([np.arange(n) for n in rng.integers(0, 4000, 300)])
+        work.write_table(name, pa.table({"n": range(300), "words": lists}).cast(SCHEMA))
+    tables = [work.read(name) for name in "cab"]
+    stored = Stored(pa.concat_tables(tables)["words"])
+    asked: list[tuple[int, int]] = []
+
+    def note(file: mmap.mmap, advice: str, begin: int, length: int) -> None:
+        assert advice == "MADV_WILLNEED" and begin % mmap.PAGESIZE == 0
+        base = np.frombuffer(file, np.uint8).ctypes.data
+        asked.append((base + begin, base + begin + length))
+
+    monkeypatch.setattr(workspace, "_advise", note)
+    nowhere = Stored(pa.chunked_array([pa.array([[], []], pa.large_list(pa.uint64()))]))
+    for nothing in nowhere.located(np.arange(2)), stored.located(np.empty(0, np.int64)):
+        work.ahead(*nothing.addresses)
+    assert not asked
+    rows = np.concatenate([np.arange(100, 160), rng.integers(0, 900, 40)])
+    wanted = stored.located(rows)
+    first, after = wanted.addresses
+    work.ahead(first, after)
+    starts, ends = np.array(asked).T
+    covered = (starts[:, None] <= first) & (after <= ends[:, None])
+    assert covered.any(axis=0).all()
+    # Each of the parts may draw in its first page and what lies before the next part.
+    room = mmap.PAGESIZE + workspace._NEXT
+    assert (ends - starts).sum() <= (after - first).sum() + len(rows) * room
+    assert len(asked) < len(rows) - 50
 
 
 def test_what_is_removed_stays_readable_where_it_is_in_use(tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ def arrive(
     ----------
     memory : Memory
     signed : pa.Table
-        Articles of the new files, as `schemas.SIGNED`, with ``path`` and ``modified`` of the files.
+        Articles of the new files, as `schemas.SIGNED`, `TOKENS` and `QUOTED`, with ``path`` and
+        ``modified`` of the files.
     taken_down : StringArray
         Ids to retract, besides those in memory.
     settings : Settings

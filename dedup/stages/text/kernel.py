@@ -84,7 +84,8 @@ def _room(size):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _larger(array, size):  # type: ignore[no-untyped-def]
     larger = np.empty(size, array.dtype)
-    larger[: len(array)] = array
+    for i in range(len(array)):
+        larger[i] = array[i]
     return larger
 
 

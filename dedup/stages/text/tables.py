@@ -58,6 +58,7 @@ _NGRAM_BY_RANGE = (
 _APOSTROPHES = "'`ʹʻʼʽˈ‘’‚‛′"
 
 _PLANE = 0x10000
+_IGNORED_POINT = 0xAD  # the soft hyphen
 
 
 class FoldTable(NamedTuple):
@@ -108,20 +109,24 @@ def fold_table(gram: int = 0) -> FoldTable:
     gram : int
         See :func:`dedup.stages.text.tokenise`.
     """
-    # Lone surrogates cannot stand in UTF-8. NUL parts the code points and combines with none.
-    points = ["" if 0xD800 <= point < 0xE000 else chr(point) for point in range(1, LAST_SCRIPT)]
-    text = unicodedata.normalize("NFKD", "\0".join(["\1", *points]))
+    points = np.arange(LAST_SCRIPT, dtype=np.uint32)
+    categories = _categories(points)
+    points[0] = 1
+    points[categories == b"Cs"] = _IGNORED_POINT  # lone surrogates cannot stand in UTF-8
+    # NUL parts the code points, and combines with none.
+    parted = np.stack([points, np.zeros_like(points)], axis=1)
+    text = unicodedata.normalize("NFKD", parted.tobytes().decode("utf-32-le"))
     # The dotless i is the one letter that does not fold to what its capital folds to.
     text = unicodedata.normalize("NFKD", text.casefold()).replace("ı", "i")
     characters = np.frombuffer(text.encode("utf-32-le"), np.uint32).copy()
     owner = np.cumsum(characters == 0)
-    kinds = _kinds(gram)
+    kinds = _kinds(categories, gram)
     keep = (characters != 0) & (kinds[characters] != IGNORED)
     # NUL itself, which the kernel reads at the end of every text, separates always.
     keep[0], characters[0] = True, 0
     counts = np.bincount(owner[keep], minlength=LAST_SCRIPT)
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    folded = _ascii_digits(characters[keep])
+    folded = _ascii_digits(categories)[characters[keep]]
     return FoldTable(starts, folded, kinds, _cells(starts, folded, kinds))
 
 
@@ -140,14 +145,19 @@ def _cells(starts: np.ndarray, folded: np.ndarray, kinds: np.ndarray) -> np.ndar
     return cells.astype(np.uint32)
 
 
-def _kinds(gram: int) -> np.ndarray:
+def _categories(points: np.ndarray) -> np.ndarray:
+    """General category of each code point, two letters of ASCII."""
+    characters = points.tobytes().decode("utf-32-le", "surrogatepass")
+    return np.frombuffer("".join(map(unicodedata.category, characters)).encode(), "S2")
+
+
+def _kinds(categories: np.ndarray, gram: int) -> np.ndarray:
+    major = categories.astype("S1")
     kinds = np.full(LAST_SCRIPT, SEPARATOR, np.uint8)
-    for point, character in enumerate(map(chr, range(LAST_SCRIPT))):
-        category = unicodedata.category(character)
-        if category[0] in "LN" or (category[0] == "M" and not unicodedata.combining(character)):
-            kinds[point] = WORD
-        elif category[0] == "M" or category == "Cf":
-            kinds[point] = IGNORED
+    kinds[(major == b"L") | (major == b"N")] = WORD
+    kinds[categories == b"Cf"] = IGNORED
+    for point in np.flatnonzero(major == b"M").tolist():
+        kinds[point] = IGNORED if unicodedata.combining(chr(point)) else WORD
     for first, last, length in _NGRAM_BY_RANGE:
         block = kinds[first : last + 1]
         block[block == WORD] = WORD + length
@@ -160,17 +170,12 @@ def _kinds(gram: int) -> np.ndarray:
     return kinds
 
 
-def _ascii_digits(characters: np.ndarray) -> np.ndarray:
-    """Decimal digits of every script become those of ASCII."""
-    values = {
-        point: 48 + int(unicodedata.decimal(chr(point)))
-        for point in np.unique(characters).tolist()
-        if point > 127 and unicodedata.decimal(chr(point), None) is not None
-    }
-    replaced = characters.copy()
-    for point, digit in values.items():
-        replaced[characters == point] = digit
-    return replaced
+def _ascii_digits(categories: np.ndarray) -> np.ndarray:
+    """What each character becomes where decimal digits of every script become those of ASCII."""
+    characters = np.arange(LAST_SCRIPT, dtype=np.uint32)
+    for point in np.flatnonzero(categories == b"Nd").tolist():
+        characters[point] = 48 + unicodedata.decimal(chr(point))
+    return characters
 
 
 @functools.cache
