@@ -210,9 +210,7 @@ def summed(masses: Ragged, words: Ragged, weights: np.ndarray) -> Sums:
     return sums
 
 
-def placed(
-    parts: Iterable[Own], articles: np.ndarray, lengths: np.ndarray, n_articles: int
-) -> Own:
+def placed(parts: Iterable[Own], articles: np.ndarray, lengths: np.ndarray, n_articles: int) -> Own:
     """Own words of some articles among all; the others have none.
 
     Parameters
