@@ -35,7 +35,7 @@ from dedup.stages import candidates, shingle, sign, verify
 from dedup.threads import ARTICLES, in_order, spans
 from dedup.workspace import Workspace
 
-_BANDED = 250_000
+_BANDED = 1_000_000
 """Texts for each unit of bands; a unit works on all texts, a band at a time."""
 
 _UNIT = 1_000_000
