@@ -131,16 +131,16 @@ def test_what_imports_make_is_old_at_once_and_not_searched() -> None:
 
     thresholds = gc.get_threshold()
     gc.set_threshold(700)
-    gc.callbacks.append(note)
     try:
         with machine.uncollected():
+            gc.callbacks.append(note)
             made: list[list[int]] = [[] for _ in range(100_000)]
+            gc.callbacks.remove(note)
         assert searches == []
         assert gc.isenabled()
         assert any(each is made for each in gc.get_objects(generation=2))
         assert gc.get_freeze_count() == 0
     finally:
-        gc.callbacks.remove(note)
         gc.set_threshold(*thresholds)
 
 
