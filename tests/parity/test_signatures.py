@@ -11,7 +11,7 @@ from reference import ragged, sets_of
 
 from dedup.ragged import Ragged
 from dedup.stages.candidates import sketch
-from dedup.stages.shingle import counted, packed, rolled, shingle_sets, text_hashes
+from dedup.stages.shingle import counted, rolled, shingle_sets, text_hashes, unpacked
 from dedup.stages.sign import sign
 
 # Derandomised: the examples follow from the test itself, so they are the same everywhere.
@@ -64,9 +64,10 @@ def test_shingles_are_those_of_a_plain_loop(articles: list[list[int]], size: int
     assert lists_of(rolled(tokens, size)) == expected
     assert lists_of(shingle_sets(tokens, size)) == [sorted(set(found)) for found in expected]
     everything = np.ones(len(tokens.values), bool)
-    words = counted(tokens.map(packed), everything)
-    assert lists_of(words.words) == [list(dict.fromkeys(article)) for article in articles]
-    counts = [article.count(word) for article in articles for word in dict.fromkeys(article)]
+    narrow = tokens.map(lambda values: values.astype(np.uint32))
+    words, read = counted(narrow, everything), lists_of(narrow.map(unpacked))
+    assert lists_of(words.words) == [list(dict.fromkeys(article)) for article in read]
+    counts = [article.count(word) for article in read for word in dict.fromkeys(article)]
     assert words.counts.tolist() == counts
 
 
