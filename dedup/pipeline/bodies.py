@@ -14,7 +14,7 @@ import numpy as np
 
 from dedup.lookup import slots as slots_of
 from dedup.lookup import spread
-from dedup.numbering import inverse
+from dedup.numbering import inverse, rising
 from dedup.pipeline import evidence, language
 from dedup.ragged import Ragged, Stored
 from dedup.schemas import PREFIXES, QUOTED, SKETCHED, TOKENS
@@ -23,8 +23,8 @@ from dedup.stages import shingle, verify
 from dedup.threads import in_order, spans
 from dedup.workspace import Workspace
 
-_PAIRS = 500_000
-"""Pairs that are at hand at a time, at most."""
+_PAIRS = 50_000
+"""Pairs that are at hand at a time, at most: more would take fresh memory, which costs time."""
 
 _TOKEN_BYTES, _PREFIX_BYTES = 20, 2
 """Bytes that a token of their texts takes, about; and where only prefixes are looked at."""
@@ -129,13 +129,11 @@ class Bodies:
         self, left: np.ndarray, right: np.ndarray
     ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
         """The distinct texts of pairs, in the order in which they lie, and the pairs in these."""
-        mask = np.zeros(len(self._places), bool)
-        mask[left] = mask[right] = True
-        texts = np.flatnonzero(mask)
-        texts = texts[np.argsort(self._places[texts])]
-        at = np.empty(len(mask), np.int64)
-        at[texts] = np.arange(len(texts))
-        return texts, (at[left], at[right])
+        texts = rising(np.concatenate([left, right]))
+        order = np.argsort(self._places[texts])
+        at = inverse(order)
+        left, right = (at[np.searchsorted(texts, end)] for end in (left, right))
+        return texts[order], (left, right)
 
     def _rest(self, texts: np.ndarray) -> shingle.Rest:
         """What template leaves of the texts."""
