@@ -26,8 +26,8 @@ from dedup.workspace import Workspace
 _PAIRS = 50_000
 """Pairs that are at hand at a time, at most: more would take fresh memory, which costs time."""
 
-_TOKEN_BYTES, _PREFIX_BYTES = 20, 2
-"""Bytes that a token of their texts takes, about; and where only prefixes are looked at."""
+_TOKEN_BYTES = 20
+"""Bytes that a token of their texts takes, about."""
 
 _TEXTS, _COMPARED = 500, 10_000
 """Texts that one thread reads at a time, and pairs that it compares."""
@@ -69,35 +69,30 @@ class Bodies:
         ndarray of bool, shape (n_pairs,)
             Quickest where left ones rise.
         """
-        pieces = [np.empty(0, bool)]
-        for part in spans(len(left), self._at_hand(_PREFIX_BYTES)):
-            pieces += self._may_be_related(left[part], right[part])
-            self._work.release()
-        return np.concatenate(pieces)
+        least = self._settings.shared_floor
+
+        def told(part: slice) -> np.ndarray:
+            texts, ends = self._as_they_lie(left[part], right[part])
+            prefixes = self._gathered(self._prefixes, self._rows[texts])
+            self._ease(part)
+            return verify.may_be_related(prefixes, *ends, least)
+
+        pieces = in_order(told, spans(len(left), _COMPARED), self._settings.threads)
+        return np.concatenate([np.empty(0, bool), *pieces])
 
     def score(self, left: np.ndarray, right: np.ndarray) -> verify.Scores:
         """Scores of pairs of texts by number; quickest where left ones rise."""
         pieces = [_NO_SCORES]
-        for part in spans(len(left), self._at_hand(_TOKEN_BYTES)):
+        for part in spans(len(left), self._at_hand()):
             pieces += self._score(left[part], right[part])
             self._work.release()
         return verify.Scores(*(np.concatenate(column) for column in zip(*pieces, strict=True)))
 
-    def _at_hand(self, token_bytes: int) -> int:
+    def _at_hand(self) -> int:
         """Pairs whose texts fit into a quarter of the memory, though none were in two of them."""
         mean = self._tokens.size / max(1, len(self._places))
-        fit = self._settings.memory_bytes / (4 * 2 * token_bytes * max(1.0, mean))
+        fit = self._settings.memory_bytes / (4 * 2 * _TOKEN_BYTES * max(1.0, mean))
         return max(1, min(_PAIRS, int(fit)))
-
-    def _may_be_related(self, left: np.ndarray, right: np.ndarray) -> list[np.ndarray]:
-        texts, (left, right) = self._as_they_lie(left, right)
-        prefixes = self._gathered(self._prefixes, self._rows[texts])
-        least = self._settings.shared_floor
-
-        def told(part: slice) -> np.ndarray:
-            return verify.may_be_related(prefixes, left[part], right[part], least)
-
-        return list(in_order(told, spans(len(left), _COMPARED), self._settings.threads))
 
     def _score(self, left: np.ndarray, right: np.ndarray) -> list[verify.Scores]:
         texts, (left, right) = self._as_they_lie(left, right)

@@ -38,8 +38,8 @@ from dedup.workspace import Workspace
 _BANDED = 1_000_000
 """Texts for each unit of bands; a unit works on all texts, a band at a time."""
 
-_UNIT = 1_000_000
-"""Candidate pairs of one unit of mapped work."""
+_UNIT = 4_000_000
+"""Candidate pairs of one unit of mapped work; a unit opens the tables of all texts."""
 
 
 def proposals(settings: Settings, work: Workspace) -> int:
