@@ -44,6 +44,9 @@ FIGURES = HERE / "growth.json"
 REST = "start, publishing, reading back"
 """What the command does besides its stages."""
 
+STEADY = 100_000
+"""Articles from which on what a process spends once weighs little."""
+
 _WARMING = 200
 """Articles of the run that is not measured."""
 
@@ -243,20 +246,21 @@ def costs(measured: Sequence[Size]) -> list[list[str]]:
 
 
 def stages(measured: Sequence[Size]) -> list[list[str]]:
-    """Seconds of each stage, and the exponents: fitted to all sizes, and to the two largest."""
+    """Seconds of each stage, and the exponents: from `STEADY` articles on, of the two largest."""
     parts = [size.parts() for size in measured]
     names = dict.fromkeys(name for each in reversed(parts) for name in each)
     of = {name: [each.get(name, 0.0) for each in parts] for name in names}
     of |= {"the whole command": [size.seconds for size in measured]}
     articles = _articles(measured)
+    steady = next((at for at, size in enumerate(articles) if size >= STEADY), len(articles))
     heads = ["stage", *(f"{each:,} articles" for each in articles)]
     return [
-        [*heads, "exponent", "of the two largest"],
+        [*heads, f"exponent from {STEADY:,}", "of the two largest"],
         *(
             [
                 name,
                 *(f"{value:,.2f}" for value in seconds),
-                _cell(exponent(articles, seconds)),
+                _cell(exponent(articles[steady:], seconds[steady:])),
                 _cell(exponent(articles[-2:], seconds[-2:])),
             ]
             for name, seconds in of.items()

@@ -316,6 +316,17 @@ def test_where_there_is_no_growth_there_is_no_exponent(articles: list, values: l
     assert math.isnan(growth.exponent(articles, values))
 
 
+def test_what_is_spent_once_does_not_hide_how_stages_grow() -> None:
+    measured = [larger(by, 1.2) for by in (10, 100, 1000)]
+    assert measured[0].articles == growth.STEADY
+    expected = growth.stages(measured)
+    slow = dataclasses.replace(SIZE, seconds=900.0, stages=dict.fromkeys(SIZE.stages, 400.0))
+    found = growth.stages([slow, *measured])
+    assert [row[-2:] for row in found] == [row[-2:] for row in expected]
+    assert found[-1][-2:] == ["1.20", "1.20"]
+    assert growth.stages([SIZE])[-1][-2:] == ["", ""]
+
+
 def test_figures_come_back_as_they_were_written(tmp_path: Path) -> None:
     measured = [SIZE, larger(10)]
     growth.write_figures(tmp_path / "figures.json", measured)
