@@ -164,6 +164,25 @@ def test_a_write_that_breaks_off_leaves_what_was_there(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.arrow"]
 
 
+def test_columns_written_apart_come_back_side_by_side_or_not_at_all(tmp_path: Path) -> None:
+    work, whole = Workspace(tmp_path), table(1, 2, 3)
+    apart = {name: pa.schema([SCHEMA.field(name)]) for name in ("words", "n")}
+    batches = [*whole.slice(0, 2).to_batches(), *whole.slice(2).to_batches()]
+
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield from batches
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work.write_apart(apart, broken())
+    assert list(tmp_path.iterdir()) == []
+    work.write_apart(apart, iter(batches))
+    assert {path.stem for path in tmp_path.iterdir()} == {"words", "n"}
+    columns = {name: work.read(name)[name] for name in SCHEMA.names}
+    assert pa.table(columns, SCHEMA).equals(whole)
+    assert [column.num_chunks for column in columns.values()] == [2, 2]
+
+
 def test_a_kill_before_the_name_is_taken_leaves_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
