@@ -20,7 +20,7 @@ from dedup import Settings, cluster_articles
 from dedup.store import Store
 
 SEED = 20250702
-LITTLE = Settings(memory="300kB", shard_rows=25, threads=1)
+LITTLE = Settings(memory="200kB", shard_rows=25, threads=1)
 PLENTY = LITTLE.model_copy(update={"memory": "4GB", "threads": 2})
 STRIDE = 8
 """Changes of the disk between one kill and the next: so that there are about 35."""
