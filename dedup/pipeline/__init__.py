@@ -22,7 +22,7 @@ from dedup.lock import locked
 from dedup.pipeline.checks import check, check_silence
 from dedup.pipeline.incremental import begin_new, cluster_new, publish_new, renew
 from dedup.pipeline.run import Progress, Renewal, Run, described, new_id
-from dedup.pipeline.scratch import check_room, scratch
+from dedup.pipeline.scratch import LAYOUT, check_room, scratch
 from dedup.pipeline.sign import sign_batches
 from dedup.pipeline.verbs import VERBS, noted, perform, units
 from dedup.schemas import LINEAGE, OUTPUT_TABLES, REJECTS, TEMPLATE, table_name
@@ -63,7 +63,8 @@ def begin(inputs: Sequence[str | Path], output: str | Path, settings: Settings) 
     Store(output).check()
     shards = plan_shards(inputs, settings)
     digest = fingerprint(shards)
-    cut = hashlib.sha256(repr([shard.to_dict() for shard in shards]).encode()).hexdigest()
+    parts = [LAYOUT, *(shard.to_dict() for shard in shards)]
+    cut = hashlib.sha256(repr(parts).encode()).hexdigest()
     key = f"{digest}-{settings.fingerprint()}-{cut[:8]}"
     folder = scratch(output, settings) / f"dedup-{key}"
     check_room(folder, shards)

@@ -27,7 +27,7 @@ from dedup.pipeline.renewal.memory import Memory
 from dedup.pipeline.renewal.output import grown, parts_of
 from dedup.pipeline.renewal.parts import Published, lost
 from dedup.pipeline.run import Progress, Renewal, described, new_id
-from dedup.pipeline.scratch import check_room, scratch
+from dedup.pipeline.scratch import LAYOUT, check_room, scratch
 from dedup.pipeline.verbs import perform
 from dedup.schemas import CLUSTERS, INBOX_FILES, QUOTED, REJECTS, SIGNED, TOKENS
 from dedup.settings import Limits, Settings
@@ -103,7 +103,7 @@ def begin_new(
     shards = plan_new(arrivals.files, settings)
     run_id, started_at = new_id()
     key = hashlib.sha256(
-        repr([previous, settings.fingerprint(), rebuild, down.to_pylist(), shards]).encode()
+        repr([LAYOUT, previous, settings.fingerprint(), rebuild, down.to_pylist(), shards]).encode()
     ).hexdigest()[:24]
     folder = base / f"{_work_of(str(output))}{key}"
     check_room(folder, shards)

@@ -15,6 +15,9 @@ from dedup.settings import Settings
 from dedup.sources import Shard
 from dedup.store import Store
 
+LAYOUT = 2
+"""Of a run's folder: raised with what its tables are, so that no run goes on from others."""
+
 # Bytes of intermediate files for each byte of input, by whether that is compressed. Measured on
 # made news at some seven kB an article of 3.6 kB: python tests/benchmarks/growth.py
 _PER_BYTE, _PER_COMPRESSED_BYTE = 2.5, 6.0
