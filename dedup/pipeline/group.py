@@ -31,7 +31,6 @@ _ROWS = 65_536
 """Rows of a table that are put together at a time, about."""
 
 _RELATIONS = pa.array(RELATIONS)
-_PLACES = {name: np.int8(place) for place, name in enumerate(RELATIONS)}
 
 
 class Pairs(NamedTuple):
@@ -305,9 +304,9 @@ def _cluster_piece(
     texts, is_lead, ids = mine["distinct"].to_numpy(), leads == rows, articles["article_id"]
     size, scores, places = sizes[leads], to_lead.scores, to_lead.places[texts]
     theirs = verify.Scores(*(column[places[places >= 0]] for column in scores))
-    relation = np.full(len(rows), _PLACES["identical"])
+    relation = np.full(len(rows), verify.PLACES["identical"])
     relation[places >= 0] = verify.relations(theirs, settings.similarity_floor)
-    relation[is_lead] = np.where(size[is_lead] > 1, _PLACES["lead"], _PLACES["single"])
+    relation[is_lead] = np.where(size[is_lead] > 1, verify.PLACES["lead"], verify.PLACES["single"])
     lead_ids = ids.take(pa.array(leads))
     counted = counts.take(pa.array(texts))
     columns = {
@@ -373,7 +372,7 @@ def _pair_piece(
     turned = np.append(pairs.left, -1)[at] != numbers[left]
     scores = verify.turned(scores, turned)
     relation = verify.relations(scores, settings.similarity_floor)
-    relation[equal] = _PLACES["identical"]
+    relation[equal] = verify.PLACES["identical"]
     similarity, jaccard, in_right, in_left, held, cosine, agreement = (
         np.where(equal, np.float32(1), column)
         for column in (

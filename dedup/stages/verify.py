@@ -49,7 +49,9 @@ OUTLET_WEIGHT = 0.5
 # Jaccard from which a kept pair is a copy, and containment from which it is an excerpt; below both
 # it is a rewrite.
 COPY_JACCARD, EXCERPT_CONTAINMENT = 0.2, 0.4
-_PLACES = {name: np.int8(place) for place, name in enumerate(RELATIONS)}
+
+PLACES = {name: np.int8(place) for place, name in enumerate(RELATIONS)}
+"""Of each relation in `schemas.RELATIONS`: int8."""
 
 # An editor's yes as a logistic curve of the logarithm of similarity: where it is as likely as not,
 # and how steep. Fitted on read and made pairs: python tests/benchmarks/calibrate.py DATA_DIR
@@ -398,8 +400,8 @@ def relations(scores: Scores, floor: float) -> np.ndarray:
             scores.jaccard >= np.float32(COPY_JACCARD),
             containment >= np.float32(EXCERPT_CONTAINMENT),
         ],
-        [_PLACES[name] for name in ("indirect", "copy", "excerpt")],
-        _PLACES["rewrite"],
+        [PLACES[name] for name in ("indirect", "copy", "excerpt")],
+        PLACES["rewrite"],
     )
 
 
